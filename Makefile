@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Everything else is theirs.
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client
+
+.PHONY: setup lint test lock clean
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/develop.txt pyproject.toml | debian
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/develop.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.PHONY: debian
+debian:
+	@missing=""; for package in $(DEBIAN_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+
+test: setup
+	$(BIN)/pytest -m "not kills"
+
+lock:
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal \
+	  --no-annotate --custom-compile-command "make lock" requirements/runtime.in -o requirements/runtime.txt
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal \
+	  --no-annotate --custom-compile-command "make lock" requirements/develop.in -o requirements/develop.txt
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

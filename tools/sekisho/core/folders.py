@@ -1,0 +1,34 @@
+"""Where the declarative folders are: the user's own, else the checkout's, else those in the wheel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sekisho.core.errors import Missing
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CHECKOUT = _PACKAGE.parents[1]
+
+
+def data(name: str) -> Path:
+    """The folder `name` (policies, playbooks, audit, inventory or detection_rules).
+
+    `SEKISHO_HOME` names a folder whose own folders of these names override ours.
+
+    Raises:
+        Missing: there is no such folder anywhere.
+    """
+    home = os.environ.get("SEKISHO_HOME")
+    candidates = [Path(home) / name] if home else []
+    candidates += [_CHECKOUT / name, _PACKAGE / "data" / name]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise Missing(f"the folder {name}/ was not found", f"looked at: {', '.join(map(str, candidates))}")
+
+
+def inventory() -> Path:
+    """The folder of hosts.yml and the terminal ledger's source: the user's own, else the example prefecture."""
+    own = data("inventory")
+    return own if (own / "hosts.yml").is_file() else own / "example"

@@ -1,0 +1,125 @@
+"""The state folder: one database, keys, runs. Every command is told which by `--state` or `SEKISHO_STATE`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sekisho.core.errors import BadInput, Missing, SekishoError
+from sekisho.core.schema import SCHEMA, VERSION
+
+_PATIENCE = 20.0  # seconds that a writer waits for another
+
+
+class Transaction:
+    """Proof that a write transaction is open: whatever writes asks for one. Made only by `State.transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Execute one statement inside the transaction."""
+        return self._connection.execute(sql, values)
+
+    def next(self, counter: str) -> int:
+        """The counter's next value; never given twice, even if the transaction's work is undone by hand later."""
+        row = self.run("UPDATE counter SET value = value + 1 WHERE name = ? RETURNING value", (counter,)).fetchone()
+        return int(row[0])
+
+
+class State:
+    """An open state folder."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A write transaction: all of it is kept, durably, or none of it.
+
+        Raises:
+            SekishoError: the database is locked for long, or the disk is full.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(self._connection)
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+        except sqlite3.OperationalError as error:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise SekishoError(
+                f"the state in {self.folder} could not be written: {error}",
+                "nothing was changed; free disk space, or wait for the other command, and run it again",
+            ) from error
+
+    def read(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """The rows that a query answers."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the state folder."""
+        return self.folder.joinpath(*parts)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+
+def open_state(folder: Path, *, create: bool = False) -> State:
+    """Open the state folder; `create` makes it when it is not there (0700).
+
+    Raises:
+        Missing: there is no state and `create` is false.
+        BadInput: it is of a newer version, or not a database.
+    """
+    file = folder / "sekisho.db"
+    if not file.exists() and not create:
+        raise Missing(
+            f"there is no state in {folder}", "run `sekisho fleet import` first, or name the folder by --state"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _migrate(connection, file)
+        file.chmod(0o600)
+    except sqlite3.Error as error:
+        raise BadInput(
+            f"{file}: {error}", "name another folder by --state, or restore this one from its backup"
+        ) from error
+    except OSError as error:
+        raise SekishoError(f"{folder}: {error.strerror}", "check the folder's owner and free space") from error
+    return State(folder, connection)
+
+
+def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # two commands that start at once must not both create
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version == 0:
+        for statement in _statements(SCHEMA):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.commit()
+    if version > VERSION:
+        raise BadInput(f"{file} was written by a newer sekisho (version {version})", "use that one")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit before it starts."""
+    buffer = ""
+    for line in script.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            yield buffer
+            buffer = ""

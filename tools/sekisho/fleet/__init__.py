@@ -1,0 +1,1 @@
+"""Terminals: the ledger of where each one is, and how it came there."""

@@ -1,0 +1,108 @@
+"""`inventory/hosts.yml`: servers and network devices, by name."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from sekisho.core import folders
+from sekisho.core.errors import BadInput
+from sekisho.core.yamlfile import Strict, load
+from sekisho.policy.tiers import Tiers
+
+Role = Literal["control", "core_router", "access_switch", "radius", "business_system", "collector", "outside_web"]
+
+
+class Host(Strict):
+    """One server or device. `same_as` names the host whose second address this is."""
+
+    segment: str
+    address: IPv4Address
+    role: Role
+    same_as: str | None = None
+
+
+class Hosts(Strict):
+    """The whole file."""
+
+    version: Literal[1]
+    hosts: dict[str, Host]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        addresses = [host.address for host in self.hosts.values()]
+        if len(set(addresses)) != len(addresses):
+            raise ValueError("two hosts have the same address")
+        for name, host in self.hosts.items():
+            if host.same_as is not None and host.same_as not in self.hosts:
+                raise ValueError(f"{name}: same_as names {host.same_as!r}, which is not here")
+        return self
+
+    def of_role(self, role: Role) -> list[str]:
+        """Names of the machines that have this role."""
+        return [name for name, host in self.hosts.items() if host.role == role and host.same_as is None]
+
+    def one(self, role: Role) -> Host:
+        """The only machine of a role.
+
+        Raises:
+            BadInput: there is none, or more than one.
+        """
+        names = self.of_role(role)
+        if len(names) != 1:
+            raise BadInput(f"inventory/hosts.yml: {len(names)} hosts have the role {role}, expected one")
+        return self.hosts[names[0]]
+
+
+def read(tiers: Tiers) -> Hosts:
+    """The hosts, each inside its segment's network, and every flow of `tiers` naming something that exists.
+
+    Raises:
+        BadInput: a host lies outside its segment, or a flow names nothing known, or joins what must never be joined.
+    """
+    path = folders.inventory() / "hosts.yml"
+    hosts = load(path, Hosts)
+    for name, host in hosts.hosts.items():
+        if host.segment not in tiers.segments:
+            raise BadInput(f"{path}: {name}: {host.segment!r} is no segment", f"expected: {', '.join(tiers.segments)}")
+        if host.address not in tiers.segments[host.segment].network:
+            raise BadInput(f"{path}: {name}: {host.address} is not in {host.segment}", "mend the address")
+    _check_flows(tiers, hosts)
+    return hosts
+
+
+def networks_of(name: str, tiers: Tiers, hosts: Hosts) -> IPv4Network:
+    """The addresses that a flow's `from` or `to` means: a host's one address, or a tier's or segment's network."""
+    if name in hosts.hosts:
+        return IPv4Network(hosts.hosts[name].address)
+    return tiers.networks[name].network
+
+
+def home_of(name: str, hosts: Hosts) -> str:
+    """The tier or segment that `name` lies in, or is."""
+    return hosts.hosts[name].segment if name in hosts.hosts else name
+
+
+def _check_flows(tiers: Tiers, hosts: Hosts) -> None:
+    known = set(tiers.networks) | set(hosts.hosts)
+    named = [(flow.why, (*flow.from_, *flow.to)) for flow in tiers.flows]
+    named += [(shared.why, (*shared.from_, shared.host)) for shared in tiers.shared]
+    for why, names in named:
+        if unknown := [name for name in names if name not in known]:
+            raise BadInput(
+                f"policies/tiers.yml: the flow {why!r}: {unknown[0]!r} is no tier, segment or host",
+                f"expected one of: {', '.join(sorted(known))}",
+            )
+    for flow in tiers.flows:
+        for source in flow.from_:
+            for target in flow.to:
+                if source in hosts.hosts and hosts.hosts[source].role == "control":
+                    continue  # control opens connections to both tiers and takes none
+                one, other = home_of(source, hosts), home_of(target, hosts)
+                if any(one in never.from_ and other in never.to for never in tiers.never):
+                    raise BadInput(
+                        f"policies/tiers.yml: the flow {source} → {target} ({flow.why}) joins {one} to {other}",
+                        "`never` forbids it; remove the flow, or have the security officer change `never`",
+                    )

@@ -1,0 +1,1 @@
+"""Waves, gates, the crossing and its undoing."""

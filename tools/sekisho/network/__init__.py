@@ -1,0 +1,1 @@
+"""The flow policy compiled, proved and set on network devices."""
