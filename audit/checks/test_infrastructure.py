@@ -1,0 +1,112 @@
+"""The same facts asked of the infrastructure, which a terminal under suspicion cannot make lie."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+from declare import check
+from sekisho.identity.assignments import Assignment
+
+from sekisho.fleet.terminal import Terminal
+from sekisho.policy.tiers import Tiers
+
+_ALIVE = {"REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT"}
+
+
+@check(
+    "session-in-tier",
+    ja="認証サーバが現在の系統で一つの接続だけを認めている",
+    en="RADIUS holds one live session, and its VLAN is the ledger's tier",
+    controls=["network-authentication", "tier-separation"],
+    asks="infrastructure",
+    remedy="sekisho status names the difference",
+)
+def test_session_in_tier(terminal: Terminal, assignment: Assignment, tiers: Tiers) -> None:
+    assert assignment.vlan == tiers.tiers[terminal.tier].vlan, f"RADIUS says VLAN {assignment.vlan}"
+    assert assignment.sid, "RADIUS knows of no live session"
+    assert not assignment.revoked, "the certificate is revoked"
+
+
+@check(
+    "certificate-in-ledger",
+    ja="認証サーバの証明書番号とMACアドレスが台帳と一致する",
+    en="RADIUS accepts exactly the certificate and MAC that the ledger has",
+    controls=["network-authentication"],
+    asks="infrastructure",
+    remedy="enrol the terminal again, and find out how the difference came about",
+)
+def test_certificate_in_ledger(terminal: Terminal, assignment: Assignment) -> None:
+    assert assignment.mac.replace("-", ":").lower() == terminal.mac, f"RADIUS binds the MAC {assignment.mac}"
+    assert assignment.serial == terminal.serial, "RADIUS binds another certificate"
+
+
+@check(
+    "router-sees-tier",
+    ja="中継ルータが端末を現在の系統にだけ見ている",
+    en="the router sees the terminal's MAC in its present tier",
+    controls=["tier-separation"],
+    asks="infrastructure",
+    remedy="look for a second cable or a copied MAC: ip neigh on the router",
+)
+def test_router_sees_tier(terminal: Terminal, neighbours: list[dict[str, Any]], tiers: Tiers) -> None:
+    mine = [
+        item
+        for item in neighbours
+        if item.get("lladdr") == terminal.mac and set(item.get("state", [])) & {"REACHABLE", "DELAY"}
+    ]
+    interfaces = {item["dev"] for item in mine}
+    assert interfaces <= {tiers.interface(terminal.tier)}, f"the router sees it on {', '.join(sorted(interfaces))}"
+
+
+@check(
+    "no-flow-of-old-address",
+    ja="中継ルータに旧アドレスの通信が残っていない",
+    en="the router tracks no connection of the terminal's LGWAN address",
+    controls=["tier-separation"],
+    asks="infrastructure",
+    remedy="conntrack -D -s ADDRESS on the router, and look at what still speaks",
+)
+def test_no_flow_of_old_address(machine: Any, addresses: dict[str, IPv4Address]) -> None:
+    said = machine("core").run("conntrack -L -s %s -p tcp --state ESTABLISHED", str(addresses["lgwan"]))
+    lines = [line for line in said.stdout.splitlines() if "ESTABLISHED" in line and "[UNREPLIED]" not in line]
+    assert not lines, f"{len(lines)} connections are still tracked"
+
+
+@check(
+    "business-server-view",
+    ja="業務サーバに端末の新しいアドレスからの接続記録がない",
+    en="the LGWAN server has no record of the terminal's probation or internet address",
+    controls=["tier-separation"],
+    asks="infrastructure",
+    remedy="find the path: the LGWAN server was reached from the internet tier",
+)
+def test_business_server_view(machine: Any, addresses: dict[str, IPv4Address]) -> None:
+    for tier in ("probation", "internet"):
+        found = machine("gyomu").run("grep -c '^%s ' /var/log/nginx/access.log", str(addresses[tier]))
+        assert found.stdout.strip() in {"0", ""}, f"the LGWAN server was reached from {addresses[tier]}"
+
+
+@check(
+    "collector-hears",
+    ja="ログ収集サーバに端末のログが届いている",
+    en="the collector has received a log line from this terminal",
+    controls=["log-management"],
+    asks="infrastructure",
+    remedy="look at rsyslog on the terminal and at the flow to the collector",
+)
+def test_collector_hears(machine: Any, terminal: Terminal) -> None:
+    assert machine("collector").file(f"/var/log/terminals/{terminal.name}.log").size > 0, "no log line has arrived"
+
+
+@check(
+    "router-rules",
+    ja="中継ルータの規則が方針どおりに読み込まれている",
+    en="the router's rules are loaded and drop by default",
+    controls=["tier-separation"],
+    asks="infrastructure",
+    remedy="run playbooks/infrastructure.yml; find out who changed the router",
+)
+def test_router_rules(machine: Any, terminal: Terminal) -> None:
+    said = machine("core").check_output("nft list chain inet sekisho forward")
+    assert "policy drop" in said, f"{terminal.asset}: the router's forward chain does not drop by default"

@@ -1,0 +1,118 @@
+"""What the terminal can and cannot reach, tried on the terminal itself."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+from declare import check
+from testinfra.host import Host
+
+from sekisho.fleet.terminal import Terminal
+
+_TRY = "curl --silent --output /dev/null --insecure --max-time 2 --connect-timeout 2 https://%s/"
+# curl's code for "no connection": everything else means that somebody answered.
+_NO_CONNECTION = {7, 28}
+
+
+def _answers(host: Host, address: IPv4Address) -> bool:
+    return host.run(_TRY, str(address)).rc not in _NO_CONNECTION
+
+
+@check(
+    "business-reachable",
+    ja="LGWAN接続系の業務システムに接続できる(移行前)",
+    en="the LGWAN business system answers (before the crossing)",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="mend the terminal's network before it crosses: nobody could tell afterwards what broke",
+)
+def test_business_reachable(host: Host, address_of: Any) -> None:
+    assert _answers(host, address_of("gyomu")), "the business system does not answer"
+
+
+@check(
+    "outside-unreachable",
+    ja="インターネットに接続できない(移行前)",
+    en="nothing outside answers (before the crossing)",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="find the path: a terminal of the LGWAN tier must not reach the internet",
+)
+def test_outside_unreachable(host: Host, address_of: Any) -> None:
+    assert not _answers(host, address_of("outside-web")), "the internet answers from the LGWAN tier"
+
+
+@check(
+    "business-unreachable",
+    ja="LGWAN接続系の業務システムに接続できない(移行後)",
+    en="the LGWAN business system does not answer (after the crossing)",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="find the path: a terminal of the internet tier must not reach the LGWAN tier",
+)
+def test_business_unreachable(host: Host, address_of: Any) -> None:
+    assert not _answers(host, address_of("gyomu")), "the LGWAN business system answers from probation"
+
+
+@check(
+    "mynumber-unreachable",
+    ja="マイナンバー利用事務系に接続できない",
+    en="the My Number server does not answer",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="find the path at once: no terminal outside the My Number tier may reach it",
+)
+def test_mynumber_unreachable(host: Host, address_of: Any) -> None:
+    assert not _answers(host, address_of("juki")), "the My Number server answers"
+
+
+@check(
+    "probe-reachable",
+    ja="インターネット側の確認先に接続できる",
+    en="the one outside target of probation answers",
+    controls=["availability"],
+    asks="terminal",
+    remedy="mend the terminal's network settings, or the route outside",
+)
+def test_probe_reachable(host: Host, address_of: Any) -> None:
+    assert _answers(host, address_of("outside-probe")), "the outside target of probation does not answer"
+
+
+@check(
+    "internet-closed",
+    ja="確認中はインターネットに接続できない",
+    en="on probation the open internet does not answer",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="the router's rules for probation are too wide: sekisho network prove",
+)
+def test_internet_closed(host: Host, address_of: Any) -> None:
+    assert not _answers(host, address_of("outside-web")), "the open internet answers on probation"
+
+
+@check(
+    "one-address",
+    ja="端末のアドレスは現在の系統の一つだけである",
+    en="the terminal has the address of its present tier and no other",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="remove the second address or interface",
+)
+def test_one_address(host: Host, terminal: Terminal, addresses: dict[str, IPv4Address]) -> None:
+    lines = host.check_output("ip -brief -4 address show up scope global").splitlines()
+    found = sorted(word.split("/")[0] for line in lines for word in line.split()[2:] if "/" in word)
+    assert found == [str(addresses[terminal.tier])], f"addresses: {', '.join(found) or 'none'}"
+
+
+@check(
+    "profile-applied",
+    ja="現在の系統のネットワーク設定が適用されている",
+    en="the profile in force is that of the present tier",
+    controls=["tier-separation"],
+    asks="terminal",
+    remedy="systemctl restart sekisho-profile",
+)
+def test_profile_applied(host: Host, terminal: Terminal) -> None:
+    told = host.check_output("cat /run/sekisho/profile")
+    assert told == terminal.tier, f"the profile in force is {told}, expected {terminal.tier}"

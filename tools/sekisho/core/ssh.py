@@ -1,0 +1,44 @@
+"""How control reaches machines: one key, strict host keys, connections shared for a minute."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from sekisho.core.files import write_atomic
+
+USER = "admin"
+
+
+def config(state: Path) -> Path:
+    """An ssh configuration file for this state, made anew when it is missing.
+
+    Nothing is asked on a terminal's first contact: a host key that is not in `ssh/known_hosts` is refused.
+    """
+    folder = (state / "ssh").resolve()
+    # A control socket's path has at most about 100 characters, and a state folder may lie deep.
+    sockets = Path("/run") / f"sekisho-ssh-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    sockets.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "config"
+    text = "\n".join(
+        [
+            "Host *",
+            f"  User {USER}",
+            f"  IdentityFile {folder / 'id_ed25519'}",
+            "  IdentitiesOnly yes",
+            f"  UserKnownHostsFile {folder / 'known_hosts'}",
+            "  GlobalKnownHostsFile /dev/null",
+            "  StrictHostKeyChecking yes",
+            "  BatchMode yes",
+            "  ConnectTimeout 5",
+            "  ServerAliveInterval 5",
+            "  ServerAliveCountMax 2",
+            "  ControlMaster auto",
+            f"  ControlPath {sockets}/%C",
+            "  ControlPersist 60",
+            "",
+        ]
+    )
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_atomic(path, text, mode=0o600)
+    return path

@@ -1,0 +1,122 @@
+"""The fleet ledger: every terminal, where it stands, and how it came there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from sekisho.core.clock import stamp
+from sekisho.core.errors import BadInput, Refused
+from sekisho.core.state import State, Transaction
+from sekisho.fleet.standing import LEGAL, Standing
+from sekisho.fleet.terminal import Terminal
+
+_COLUMNS = ", ".join(field.name for field in fields(Terminal))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a terminal's history: when, who, why, from where to where, and the record that proves it."""
+
+    at: str
+    who: str
+    why: str
+    was: Standing
+    became: Standing
+    tier: str
+    record: int
+
+
+class Ledger:
+    """Reads the terminals of a state folder; changes one only together with its record."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def terminals(self, *, wave: str | None = None, standing: Iterable[Standing] | None = None) -> list[Terminal]:
+        """Terminals in the order of their asset numbers: all, those of a wave, or those of some standings."""
+        rows = self._state.read(
+            f"SELECT {_COLUMNS} FROM terminal WHERE ?1 IS NULL OR wave = ?1 ORDER BY asset",  # noqa: S608 - our own names
+            (wave,),
+        )
+        wanted = None if standing is None else set(standing)
+        found = (_terminal(row) for row in rows)
+        return [one for one in found if wanted is None or one.standing in wanted]
+
+    def terminal(self, asset: str) -> Terminal:
+        """The terminal with this asset number.
+
+        Raises:
+            BadInput: the ledger has none.
+        """
+        rows = self._state.read(f"SELECT {_COLUMNS} FROM terminal WHERE asset = ?", (asset,))  # noqa: S608 - our own names
+        if not rows:
+            raise BadInput(f"the ledger has no terminal {asset}", "see `sekisho fleet list` for the asset numbers")
+        return _terminal(rows[0])
+
+    def move(
+        self,
+        tx: Transaction,
+        asset: str,
+        to: Standing,
+        *,
+        who: str,
+        why: str,
+        record: int,
+        tier: str | None = None,
+        wave: str | None = None,
+        lease: int | None = None,
+    ) -> Terminal:
+        """Move a terminal to its next standing, within the transaction that also holds the record `record`.
+
+        `tier`, `wave` and `lease` stay as they are unless given.
+
+        Raises:
+            BadInput: there is no such terminal.
+            Refused: `to` cannot follow the present standing, or the terminal never moves.
+        """
+        now = self.terminal(asset)
+        if not now.movable:
+            raise Refused(f"{asset} never moves: it is a {now.kind} terminal of the {now.home} tier")
+        if to not in LEGAL[now.standing]:
+            allowed = ", ".join(sorted(LEGAL[now.standing])) or "nothing"
+            raise Refused(f"{asset} cannot become {to}: it is {now.standing}, which only {allowed} may follow")
+        tx.run(
+            "UPDATE terminal SET standing = ?, why = ?, tier = coalesce(?, tier), wave = coalesce(?, wave),"
+            " lease = coalesce(?, lease) WHERE asset = ?",
+            (to, why, tier, wave, lease, asset),
+        )
+        if to == Standing.UNPLANNED:
+            tx.run("UPDATE terminal SET wave = NULL, lease = NULL WHERE asset = ?", (asset,))
+        tx.run(
+            "INSERT INTO history (asset, at, who, why, was, became, tier, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (asset, stamp(), who, why, now.standing, to, tier or now.tier, record),
+        )
+        return self.terminal(asset)
+
+    def bind(self, tx: Transaction, asset: str, serial: str) -> None:
+        """Note the serial number of the terminal's device certificate."""
+        tx.run("UPDATE terminal SET serial = ? WHERE asset = ?", (serial, asset))
+
+    def history(self, asset: str) -> list[Step]:
+        """Every step of a terminal, oldest first."""
+        rows = self._state.read(
+            "SELECT at, who, why, was, became, tier, record FROM history WHERE asset = ? ORDER BY id", (asset,)
+        )
+        return [
+            Step(
+                row["at"],
+                row["who"],
+                row["why"],
+                Standing(row["was"]),
+                Standing(row["became"]),
+                row["tier"],
+                row["record"],
+            )
+            for row in rows
+        ]
+
+
+def _terminal(row: sqlite3.Row) -> Terminal:
+    return Terminal(**{**dict(row), "standing": Standing(row["standing"])})

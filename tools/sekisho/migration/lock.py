@@ -1,0 +1,138 @@
+"""One run at a time: a lock that the run's children hold too, and the end of orphans that a killed run left.
+
+A run holds the lock shared, and so does each of its children. Whoever starts asks for it exclusively first, which fails
+as long as the run or any child of it lives. If the run itself is dead, those that are left are its orphans.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Self
+
+from sekisho.core.clock import stamp
+from sekisho.core.errors import BadInput, SekishoError
+
+_PATIENCE = 10.0  # seconds for killed orphans to be gone
+
+
+class RunLock:
+    """The lock of a state folder, as a context manager.
+
+    `orphans` holds the process ids that were ended on entry.
+    Raises on entry:
+        BadInput: another run is alive.
+    """
+
+    def __init__(self, folder: Path, purpose: str) -> None:
+        self.path = folder / "run.lock"
+        self.orphans: list[int] = []
+        self._purpose = purpose
+        self._stream: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._stream = self.path.open("a+", encoding="utf-8")
+        if not self._try(fcntl.LOCK_EX):
+            self._end_orphans()
+        self._stream.seek(0)
+        self._stream.truncate()
+        json.dump({"pid": os.getpid(), "born": _born(os.getpid()), "at": stamp(), "what": self._purpose}, self._stream)
+        self._stream.flush()
+        if not self._try(fcntl.LOCK_SH):  # converting is not atomic: someone may have come between
+            raise BadInput("another run started at the same moment", "wait for it to end")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    @property
+    def descriptor(self) -> int:
+        """The open file that a child started by us inherits (`pass_fds`)."""
+        if self._stream is None:
+            raise SekishoError("the run's lock is not held")
+        return self._stream.fileno()
+
+    def _try(self, kind: int) -> bool:
+        if self._stream is None:
+            return False
+        try:
+            fcntl.flock(self._stream, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _end_orphans(self) -> None:
+        holder = self._holder()
+        if holder is not None and _born(holder["pid"]) == holder["born"]:
+            raise BadInput(
+                f"another run is at work: {holder['what']} (process {holder['pid']}, since {holder['at']})",
+                "wait for it to end, or stop it with Ctrl-C and run this again",
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while not self._try(fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise BadInput(
+                    f"processes of a dead run hold {self.path} and do not end", "look with: fuser -v run.lock"
+                )
+            for process in _tree(_holders(self.path)):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                self.orphans.append(process)
+            time.sleep(0.05)
+        self.orphans = sorted(set(self.orphans))
+
+    def _holder(self) -> dict[str, int | str] | None:
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) and {"pid", "born", "at", "what"} <= set(content) else None
+
+
+def _born(process: int | str) -> int:
+    """When the process started, in clock ticks since boot; -1 when there is none. A reused id has another birth."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return -1
+    return -1 if fields[0] == "Z" else int(fields[19])
+
+
+def _holders(path: Path) -> set[int]:
+    """Processes, not ourselves, that have the lock's file open."""
+    wanted = path.stat()
+    found: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        if int(folder.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            for link in (folder / "fd").iterdir():
+                with suppress(OSError):
+                    state = link.stat()
+                    if (state.st_ino, state.st_dev) == (wanted.st_ino, wanted.st_dev):
+                        found.add(int(folder.name))
+                        break
+    return found
+
+
+def _tree(roots: set[int]) -> set[int]:
+    """`roots` and all that they started: an ssh of an orphan does not hold the lock, but works for it."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(folder.name))
+    found: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        process = waiting.pop()
+        if process not in found:
+            found.add(process)
+            waiting += children.get(process, [])
+    return found - {os.getpid()}
