@@ -1,36 +1,35 @@
-"""The append-only chain: each record is an in-toto Statement in a DSSE envelope that names the one before it.
-
-What is signed is stored as it was signed, byte by byte, so no canonical form is needed. A chain proves nothing against
-its own producer; therefore its head is handed out (packs, countersignatures).
-"""
+"""The append-only chain of signed records. Each names the digest of the one before it; the head names them all."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from securesystemslib.dsse import Envelope
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from sekisho.core.clock import stamp
-from sekisho.core.errors import Refused
+from sekisho.core.errors import Missing, Refused
 from sekisho.core.state import State, Transaction
-from sekisho.evidence import sign
+from sekisho.evidence import keys, statement
 
-STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "https://sekisho.invalid/record/v1"
-PAYLOAD = "application/vnd.in-toto+json"
-GENESIS = "0" * 64
+GENESIS = "0" * 64  # what the first record names as the one before it, and the head of an empty chain
+_RESTORE = "do not rely on this state; restore it from a backup that an earlier pack confirms"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of the chain: how many records, and the digest of the last."""
+
+    count: int
+    digest: str
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record as it is stored. `digest` is SHA-256 of `envelope`, in hexadecimal."""
+    """One record as it was stored. `subject` is {"type", "name"}; `body` is what was recorded."""
 
     seq: int
     kind: str
@@ -38,127 +37,134 @@ class Record:
     subject: dict[str, str]
     body: dict[str, Any]
     previous: str
-    envelope: bytes
     digest: str
+    envelope: bytes
 
 
 class Chain:
-    """The chain of a state folder; its signing key is made at first use."""
+    """The records of one state."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        path = state.path("keys", "signer")
-        key = sign.load(path) if path.exists() else sign.make(path)
-        self._signer = sign.signer(key)
-        self.public = key.public_key()
+        self._key: Ed25519PrivateKey | None = None
 
     def append(self, tx: Transaction, kind: str, subject: Mapping[str, str], predicate: Mapping[str, Any]) -> int:
-        """Add a record inside an open transaction; its sequence number, from 1.
+        """Sign `predicate` and add it inside the transaction `tx`; the record's sequence number, from 1.
 
-        `kind` is a dotted word such as `gate.result`; `subject` has `type` and `name`; `predicate` is any JSON.
+        `kind` is a lower-case dotted word; `subject` is {"type": ..., "name": ...}.
 
         Raises:
-            SekishoError: it cannot be written; the transaction then leaves nothing behind.
+            Missing: there are records, but the key that signed them is gone.
+            Refused: the key is not the one that signed the last record.
         """
-        last = tx.run("SELECT seq, digest FROM record ORDER BY seq DESC LIMIT 1").fetchone()
-        seq, previous = (last["seq"] + 1, last["digest"]) if last else (1, GENESIS)
+        row = tx.run("SELECT seq, digest, envelope FROM record ORDER BY seq DESC LIMIT 1").fetchone()
+        seq, previous = (int(row["seq"]) + 1, str(row["digest"])) if row else (1, GENESIS)
+        key = self._signer(bytes(row["envelope"]) if row else None)
         at = stamp()
-        name = f"{subject['type']}/{subject['name']}"
-        statement = {
-            "_type": STATEMENT,
-            "subject": [{"name": name, "digest": {"sha256": sha256(name.encode()).hexdigest()}}],
-            "predicateType": PREDICATE,
-            "predicate": {
-                "seq": seq,
-                "previous": previous,
-                "kind": kind,
-                "at": at,
-                "subject": dict(subject),
-                "body": dict(predicate),
-            },
-        }
-        stored = seal(statement, self._signer)
-        digest = sha256(stored).hexdigest()
+        named = {"type": str(subject["type"]), "name": str(subject["name"])}
+        sealed = statement.seal(
+            key,
+            statement.RECORD,
+            [resource(named)],
+            {"seq": seq, "previous": previous, "kind": kind, "at": at, "subject": named, "body": predicate},
+        )
         tx.run(
             "INSERT INTO record (seq, kind, at, subject, envelope, digest) VALUES (?, ?, ?, ?, ?, ?)",
-            (seq, kind, at, json.dumps(dict(subject), ensure_ascii=False), stored, digest),
+            (seq, kind, at, json.dumps(named, ensure_ascii=False), sealed, statement.digest(sealed)),
         )
         return seq
 
-    def head(self) -> tuple[int, str]:
-        """The last record's sequence number and digest; 0 and zeros when there is none."""
+    def head(self) -> Head:
+        """The end of the chain as it is now."""
         rows = self._state.read("SELECT seq, digest FROM record ORDER BY seq DESC LIMIT 1")
-        return (int(rows[0]["seq"]), str(rows[0]["digest"])) if rows else (0, GENESIS)
+        return Head(int(rows[0]["seq"]), str(rows[0]["digest"])) if rows else Head(0, GENESIS)
 
-    def records(self, kind: str | None = None) -> Iterator[Record]:
-        """All records in order, or those of one kind."""
-        for row in self._state.read("SELECT envelope FROM record WHERE ? IN (kind, '') ORDER BY seq", (kind or "",)):
-            yield parse(row["envelope"])
+    def digest_at(self, seq: int) -> str | None:
+        """The digest of record `seq`: what the head was when the chain was that long. None beyond its end."""
+        if seq == 0:
+            return GENESIS
+        rows = self._state.read("SELECT digest FROM record WHERE seq = ?", (seq,))
+        return str(rows[0]["digest"]) if rows else None
 
-    def verify(self) -> int:
-        """Walk the chain: signatures, links and order; the number of records.
+    def records(self, *, kind: str | None = None, after: int = 0) -> Iterator[Record]:
+        """The records in order, unchecked, a few hundred in memory at a time; `kind` may end in `.*`."""
+        pattern = "*" if kind is None else kind
+        while rows := self._state.read(
+            "SELECT seq, envelope FROM record WHERE seq > ? AND kind GLOB ? ORDER BY seq LIMIT 500", (after, pattern)
+        ):
+            for row in rows:
+                yield read(bytes(row["envelope"]), f"record {row['seq']}")
+            after = int(rows[-1]["seq"])
+
+    def verify(self) -> Head:
+        """Walk the whole chain: every signature, number, link and index column.
 
         Raises:
-            Refused: with the first record that is not as it was written, and what is wrong with it.
+            Refused: naming the first record that is wrong, and what is wrong with it.
+            Missing: there are records and no public key to check them with.
         """
-        previous, count = GENESIS, 0
-        for row in self._state.read("SELECT seq, envelope, digest FROM record ORDER BY seq"):
-            count += 1
-            where = f"record {row['seq']}"
-            if row["seq"] != count:
-                raise Refused(f"record {count} was removed", "restore the state folder from its backup")
-            if sha256(row["envelope"]).hexdigest() != row["digest"]:
-                raise Refused(f"{where} was changed", "restore the state folder from its backup")
-            opened(row["envelope"], self.public, where)
-            record = parse(row["envelope"])
-            if record.seq != count or record.previous != previous:
-                raise Refused(f"{where} does not follow the one before it", "restore the state folder from its backup")
-            previous = record.digest
-        return count
+        head, key, after = Head(0, GENESIS), self.public_key(), 0
+        while rows := self._state.read("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT 500", (after,)):
+            for row in rows:
+                where, raw, expected = f"record {row['seq']}", bytes(row["envelope"]), head.count + 1
+                if row["seq"] != expected:
+                    raise Refused(f"record {expected} was removed", _RESTORE)
+                if key is None:
+                    raise Missing("keys/chain.pub is not there, so no record can be checked", "restore keys/")
+                statement.check(raw, key, where)
+                one = read(raw, where)
+                index = (row["seq"], row["kind"], row["at"], json.loads(row["subject"]), row["digest"])
+                if index != (one.seq, one.kind, one.at, one.subject, one.digest):
+                    raise Refused(f"{where}: what the database says of it is not what was signed", _RESTORE)
+                if one.previous != head.digest:
+                    raise Refused(f"{where}: it does not follow record {head.count}", _RESTORE)
+                head = Head(one.seq, one.digest)
+            after = head.count
+        return head
+
+    def public_key(self) -> Ed25519PublicKey | None:
+        """The key that checks our records; None before the first record."""
+        path = self._state.path("keys", "chain.pub")
+        return keys.read_public(path) if path.exists() else None
+
+    def _signer(self, last: bytes | None) -> Ed25519PrivateKey:
+        if self._key is None:
+            key = keys.signer_of(self._state, create=True)
+            if last is not None and statement.unseal(last, "the last record").keyid != keys.fingerprint(
+                key.public_key()
+            ):
+                raise Refused("keys/chain is not the key that signed the last record", "restore keys/ from your backup")
+            self._key = key
+        return self._key
 
 
-def seal(statement: Mapping[str, Any], signer: Any) -> bytes:  # noqa: ANN401 - securesystemslib is untyped
-    """Sign a statement; the envelope's bytes as they are to be stored."""
-    payload = json.dumps(statement, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-    envelope = Envelope(payload, PAYLOAD, {})
-    envelope.sign(signer)
-    return json.dumps(envelope.to_dict(), separators=(",", ":")).encode()
+def resource(subject: Mapping[str, str]) -> dict[str, Any]:
+    """An in-toto ResourceDescriptor. A terminal is no artifact: its digest is that of its name."""
+    name = f"{subject['type']}/{subject['name']}"
+    return {"name": name, "digest": {"sha256": sha256(name.encode()).hexdigest()}}
 
 
-def opened(stored: bytes, key: Ed25519PublicKey, where: str) -> dict[str, Any]:
-    """The statement inside an envelope that `key` signed.
+def read(envelope: bytes, where: str) -> Record:
+    """A stored envelope as a record, unchecked.
 
     Raises:
-        Refused: the envelope is broken, or `key` did not sign it; `where` names it.
+        BadInput: it is no record.
+        Refused: a field of it is missing or of another type.
     """
+    opened = statement.unseal(envelope, where)
+    said = opened.predicate
     try:
-        content = json.loads(stored)
-        payload = base64.b64decode(content["payload"], validate=True)
-        signatures = [base64.b64decode(one["sig"], validate=True) for one in content["signatures"]]
-        kind = str(content["payloadType"])
-        statement = json.loads(payload)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused(f"{where} is not a signed record") from error
-    if len(signatures) != 1 or not isinstance(statement, dict):
-        raise Refused(f"{where} is not a signed record")
-    signed = b"DSSEv1 %d %b %d %b" % (len(kind.encode()), kind.encode(), len(payload), payload)
-    try:
-        key.verify(signatures[0], signed)
-    except InvalidSignature as error:
-        raise Refused(f"{where} bears a signature that is not of the key {sign.fingerprint(key)[:16]}…") from error
-    return statement
-
-
-def parse(stored: bytes) -> Record:
-    """A stored envelope as a record, without looking at its signature."""
-    content = json.loads(base64.b64decode(json.loads(stored)["payload"]))["predicate"]
-    return Record(
-        seq=int(content["seq"]),
-        kind=str(content["kind"]),
-        at=str(content["at"]),
-        subject=dict(content["subject"]),
-        body=dict(content["body"]),
-        previous=str(content["previous"]),
-        envelope=bytes(stored),
-        digest=sha256(stored).hexdigest(),
-    )
+        if opened.predicate_type != statement.RECORD:
+            raise TypeError(opened.predicate_type)  # noqa: TRY301 - one answer for every fault
+        return Record(
+            seq=int(said["seq"]),
+            kind=str(said["kind"]),
+            at=str(said["at"]),
+            subject={"type": str(said["subject"]["type"]), "name": str(said["subject"]["name"])},
+            body=dict(said["body"]),
+            previous=str(said["previous"]),
+            digest=statement.digest(envelope),
+            envelope=envelope,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(f"{where}: not a record of ours ({error})", _RESTORE) from error
