@@ -111,7 +111,7 @@ def terminal(request: pytest.FixtureRequest, ledger: Ledger) -> Terminal:
 
 
 @pytest.fixture(scope="session")
-def connect(state_folder: Path) -> Any:  # noqa: ANN401 - a function
+def connect(state_folder: Path) -> Any:
     """A function from name and address to a testinfra host whose every command is kept as evidence."""
     configuration = ssh.config(state_folder)
 
@@ -120,7 +120,7 @@ def connect(state_folder: Path) -> Any:  # noqa: ANN401 - a function
         machine = testinfra.get_host(f"ssh://{address}", ssh_config=str(configuration), sudo=True)
         inner = machine.backend.run
 
-        def run(command: str, *args: str, **kwargs: Any) -> Any:  # noqa: ANN401 - testinfra's own
+        def run(command: str, *args: str, **kwargs: Any) -> Any:
             done = inner(command, *args, **kwargs)
             said = (done.stdout or done.stderr).strip()
             line = {"host": name, "at": stamp(), "command": command % args if args else command}
@@ -136,20 +136,20 @@ def connect(state_folder: Path) -> Any:  # noqa: ANN401 - a function
 
 
 @pytest.fixture
-def host(terminal: Terminal, tiers: Tiers, connect: Any) -> Host:  # noqa: ANN401
+def host(terminal: Terminal, tiers: Tiers, connect: Any) -> Host:
     """The terminal itself, in the tier that the ledger names."""
     return connect(terminal.asset, str(tiers.address(terminal.tier, terminal.number)))
 
 
 @pytest.fixture(scope="session")
-def machine(tiers: Tiers, connect: Any) -> Any:  # noqa: ANN401
+def machine(tiers: Tiers, connect: Any) -> Any:
     """A function from a name in inventory/hosts.yml to that machine."""
     known = hosts_file.read(tiers)
     return lambda name: connect(name, str(known.hosts[name].address))
 
 
 @pytest.fixture(scope="session")
-def address_of(tiers: Tiers) -> Any:  # noqa: ANN401
+def address_of(tiers: Tiers) -> Any:
     """A function from a name in inventory/hosts.yml to its address."""
     known = hosts_file.read(tiers)
     return lambda name: known.hosts[name].address
@@ -173,7 +173,7 @@ def assignment(terminal: Terminal, assignments: dict[str, Assignment]) -> Assign
 
 
 @pytest.fixture(scope="session")
-def neighbours(machine: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def neighbours(machine: Any) -> list[dict[str, Any]]:
     """The core router's neighbour table, read once: interface, address, MAC, state."""
     found: list[dict[str, Any]] = json.loads(machine("core").check_output("ip -j neigh show"))
     return found
