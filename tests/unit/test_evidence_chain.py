@@ -62,22 +62,22 @@ def test_a_record_is_a_statement_in_an_envelope(state: State) -> None:
 
 def test_the_signing_key_is_the_owners_only(state: State) -> None:
     add(state, 1)
-    assert state.path("keys", "chain").stat().st_mode & 0o777 == 0o600
+    assert state.path("keys", "signer").stat().st_mode & 0o777 == 0o600
     assert state.path("keys").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_lost_key_is_not_replaced_in_silence(state: State) -> None:
     add(state, 1)
-    state.path("keys", "chain").unlink()
+    state.path("keys", "signer").unlink()
     with pytest.raises(Missing, match=r"restore|not there"):
         add(state, 1)
 
 
 def test_another_key_cannot_continue_the_chain(state: State) -> None:
     add(state, 1)
-    for name in ("chain", "chain.pub"):
+    for name in ("signer", "signer.pub"):
         state.path("keys", name).unlink()
-    keys.generate(state.path("keys", "chain"))
+    keys.generate(state.path("keys", "signer"))
     with pytest.raises(Refused, match="not the key"):
         add(state, 1)
     with pytest.raises(Refused, match="record 1"):

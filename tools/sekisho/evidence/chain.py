@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -19,8 +19,7 @@ GENESIS = "0" * 64  # what the first record names as the one before it, and the 
 _RESTORE = "do not rely on this state; restore it from a backup that an earlier pack confirms"
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The end of the chain: how many records, and the digest of the last."""
 
     count: int
@@ -86,7 +85,7 @@ class Chain:
         rows = self._state.read("SELECT digest FROM record WHERE seq = ?", (seq,))
         return str(rows[0]["digest"]) if rows else None
 
-    def records(self, *, kind: str | None = None, after: int = 0) -> Iterator[Record]:
+    def records(self, kind: str | None = None, *, after: int = 0) -> Iterator[Record]:
         """The records in order, unchecked, a few hundred in memory at a time; `kind` may end in `.*`."""
         pattern = "*" if kind is None else kind
         while rows := self._state.read(
@@ -110,7 +109,7 @@ class Chain:
                 if row["seq"] != expected:
                     raise Refused(f"record {expected} was removed", _RESTORE)
                 if key is None:
-                    raise Missing("keys/chain.pub is not there, so no record can be checked", "restore keys/")
+                    raise Missing("keys/signer.pub is not there, so no record can be checked", "restore keys/")
                 statement.check(raw, key, where)
                 one = read(raw, where)
                 index = (row["seq"], row["kind"], row["at"], json.loads(row["subject"]), row["digest"])
@@ -124,7 +123,7 @@ class Chain:
 
     def public_key(self) -> Ed25519PublicKey | None:
         """The key that checks our records; None before the first record."""
-        path = self._state.path("keys", "chain.pub")
+        path = self._state.path("keys", "signer.pub")
         return keys.read_public(path) if path.exists() else None
 
     def _signer(self, last: bytes | None) -> Ed25519PrivateKey:
@@ -133,7 +132,9 @@ class Chain:
             if last is not None and statement.unseal(last, "the last record").keyid != keys.fingerprint(
                 key.public_key()
             ):
-                raise Refused("keys/chain is not the key that signed the last record", "restore keys/ from your backup")
+                raise Refused(
+                    "keys/signer is not the key that signed the last record", "restore keys/ from your backup"
+                )
             self._key = key
         return self._key
 

@@ -96,12 +96,12 @@ def signer_of(state: State, *, create: bool = False) -> Ed25519PrivateKey:
         Missing: there are records, or `create` is false, and there is no key.
         BadInput: the file is no key.
     """
-    path = state.path("keys", "chain")
+    path = state.path("keys", "signer")
     if not path.exists():
         if not create or state.read("SELECT 1 FROM record LIMIT 1"):
             raise Missing(f"{path}: the key that signs the records is not there", "restore keys/ from your backup")
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.with_name("chain.pub").unlink(missing_ok=True)  # left by a crash between the two files
+        path.with_name("signer.pub").unlink(missing_ok=True)  # left by a crash between the two files
         return generate(path)
     return read_private(path)
 
