@@ -62,9 +62,9 @@ def status(name: NameOption = "demo", as_json: JsonOption = False) -> None:
     table = Table("machine", "kind", "power", "cable", "port", "vlan", "mac", box=None)
     for machine in told["machines"]:
         port = told["ports"].get(machine["name"], {})
-        opened = "" if not port else "open" if port["open"] else "closed"
+        opened = "" if not port else "open" if port["vlan"] else "closed"
         table.add_row(
-            machine["name"], machine["kind"], "on" if machine["running"] else "off", port.get("mode", ""), opened,
+            machine["name"], machine["kind"], "on" if machine["running"] else "off", port.get("plug", ""), opened,
             str(port.get("vlan", "") or ""), port.get("mac") or "",
         )  # fmt: skip
     Console().print(table)

@@ -39,9 +39,9 @@ def pids(lab: str, machine: str = "") -> set[int]:
     """Every process in the machine's groups, those of its own groups inside them included; all machines' without."""
     found: set[int] = set()
     for root in hierarchies():
-        for procs in (root / f"sekisho.{lab}" / machine).rglob("cgroup.procs"):
+        for folder, _, _ in os.walk(root / f"sekisho.{lab}" / machine):
             with suppress(OSError):  # the group went away meanwhile
-                found.update(int(word) for word in procs.read_text().split())
+                found.update(int(word) for word in (Path(folder) / "cgroup.procs").read_text().split())
     return found - {0}
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -87,6 +88,19 @@ class Lab:
                 install(machine, self.topology, keys.radius_secret(self.state))
         keys.write_known_hosts(self.state, known)
         self._boot(self.machines(), report)
+        self._await_switch()
+
+    def _await_switch(self) -> None:
+        until = time.monotonic() + _BOOT_PATIENCE
+        while True:
+            try:
+                self.switch({"status": True})
+            except SekishoError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def _connect_control(self) -> None:
         control, namespace = self.topology.control, netns.name(self.name, plan.CONTROL)

@@ -1,7 +1,8 @@
-"""Cables as the kernel sees them: carrier through rtnetlink, admin state through an ioctl, first frames by AF_PACKET."""
+"""Cables as the kernel sees them: carrier by rtnetlink, admin state by ioctl, first frames by AF_PACKET."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import socket
 import struct
@@ -13,6 +14,8 @@ _UP, _LOWER_UP = 0x1, 0x10000
 _GETFLAGS, _SETFLAGS = 0x8913, 0x8914
 _OUTGOING = 4  # PACKET_OUTGOING: our own frames
 _EAPOL = 0x888E
+_PAE_GROUP = bytes.fromhex("0180c2000003")  # IEEE 802.1X: whoever is at the other end of the cable
+_WHO = bytes.fromhex("0200000501000005") + b"\x01"  # EAPOL version 2, EAP packet; Request 0, Identity
 
 
 def carrier(port: str) -> bool:
@@ -77,6 +80,12 @@ class Listener:
         self._heard = heard
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         self.socket.bind((port, 0x0003))  # ETH_P_ALL
+
+    def knock(self) -> None:
+        """Ask whoever is there for its identity, as a switch does on a port that came up."""
+        with contextlib.suppress(OSError):
+            mine = self.socket.getsockname()[4]
+            self.socket.send(_PAE_GROUP + mine + struct.pack("!H", _EAPOL) + _WHO)
 
     def read(self) -> None:
         """Take what came; calls `heard(mac, eapol)` for each frame from the terminal."""

@@ -28,11 +28,6 @@ class Settings:
     terminals: dict[str, int]
     modes: dict[str, str]
 
-    @property
-    def secret(self) -> str:
-        """What switch and RADIUS server share."""
-        return SECRET.read_text().strip()
-
 
 def read() -> Settings:
     """The installer's settings, with the ports as they were plugged last."""

@@ -1,0 +1,309 @@
+"""One terminal's port: closed until RADIUS names a VLAN, and closed again for every reason there is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+from sekisho.lab.switch.agent import link, radius
+from sekisho.lab.switch.agent.authenticator import Authenticator
+from sekisho.lab.switch.agent.bridge import Bridge
+from sekisho.lab.switch.agent.client import Client
+from sekisho.lab.switch.agent.settings import Settings
+
+_BOUNCE = 0.15  # seconds that the carrier is away when a cable is put elsewhere
+_MAB_AGAIN = 30.0  # seconds until a refused silent terminal is asked for again
+_KNOCK = 3.0  # seconds between two questions to a port where nobody spoke 802.1X yet
+_MANY = 8  # MAC addresses that a closed port listens to; more is not a terminal
+_SESSION_TIMEOUT, _ADMIN_RESET, _LOST_CARRIER = 5, 6, 2  # Acct-Terminate-Cause (RFC 2866, 5.10)
+
+
+@dataclass
+class Session:
+    """Who is let in: `method` is eap or mab, `timer` ends a MAB session (hostapd ends its own)."""
+
+    method: str
+    mac: str
+    vlan: int
+    identity: str
+    since: float
+    timer: asyncio.TimerHandle | None = None
+
+
+class Port:
+    """Events come into one queue and are dealt with one after another, so that none meets a half-changed port."""
+
+    def __init__(self, settings: Settings, name: str, bridge: Bridge, client: Client) -> None:
+        self.name = name
+        self.nas = f"{settings.name}/{name}"
+        self._settings = settings
+        self._bridge = bridge
+        self._client = client
+        self._queue: asyncio.Queue[Awaitable[None]] = asyncio.Queue()
+        self._authenticator = Authenticator(settings, name, lambda word, mac: self._post(self._eap(word, mac)))
+        self._session: Session | None = None
+        self._mode = "out"
+        self._link = False
+        self._listener: link.Listener | None = None
+        self._heard: dict[str, bool] = {}  # MAC address: whether it spoke EAPOL
+        self._eap_runs = False
+        self._discard = False
+        self._round = 0  # counts up whenever what is on its way is no longer wanted
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def _post(self, work: Awaitable[None]) -> None:
+        self._queue.put_nowait(work)
+
+    async def run(self) -> None:
+        """Deal with events for ever; any error is the agent's end, and its next start closes every port."""
+        while True:
+            await (await self._queue.get())
+
+    def _background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of any result
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def status(self) -> dict[str, Any]:
+        """What an operator sees; the VLAN is what the database says."""
+        session = self._session
+        return {
+            "plug": self._mode,
+            "link": self._link,
+            "vlan": self._bridge.vlan(self.name),
+            "authorized": session is not None,
+            "mac": session.mac if session else None,
+            "method": session.method if session else None,
+            "session": session.identity if session else None,
+            "since": session.since if session else None,
+        }
+
+    # What happens to a port, from outside
+
+    def plugged(self, mode: str, *, bounce: bool = True) -> asyncio.Future[None]:
+        """The cable was put to bench, desk or out."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._post(self._plug(mode, done, bounce=bounce))
+        return done
+
+    def linked(self, up: bool) -> None:  # noqa: FBT001 - the one thing that is said
+        """The carrier came or went."""
+        self._post(self._carrier(up))
+
+    def disconnect(self, packet: radius.Packet) -> asyncio.Future[int | None]:
+        """A genuine Disconnect-Request; answers None once the session is ended, else the Error-Cause."""
+        outcome: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._post(self._disconnect(packet, outcome))
+        return outcome
+
+    # Dealing with it
+
+    async def _plug(self, mode: str, done: asyncio.Future[None], *, bounce: bool) -> None:
+        self._mode = "out"
+        await self._carrier(up=False)
+        if bounce or mode == "out":
+            link.set_up(self.name, up=False)
+        if bounce and mode != "out":
+            await asyncio.sleep(_BOUNCE)
+        self._mode = mode
+        if mode == "bench":
+            await self._bridge.open(self.name, self._settings.bench_vlan, None)
+        if mode != "out":
+            link.set_up(self.name, up=True)
+            if not bounce:  # else the kernel will tell that the carrier came
+                await self._carrier(link.carrier(self.name))
+        done.set_result(None)
+
+    async def _carrier(self, up: bool) -> None:  # noqa: FBT001
+        if self._mode == "out":
+            up = False
+        changed, self._link = self._link != up, up
+        if self._mode == "bench":
+            return
+        if not up:
+            self._forget()
+            await self._close(_LOST_CARRIER)
+            await self._authenticator.remove()
+        elif changed:
+            await self._authenticator.start()
+            self._listen()
+
+    def _forget(self) -> None:
+        self._round += 1
+        self._heard.clear()
+        self._eap_runs = self._discard = False
+        self._deafen()
+
+    def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = link.Listener(self.name, self._hear)
+            asyncio.get_running_loop().add_reader(self._listener.socket, self._listener.read)
+            self._knock(self._listener)
+
+    def _knock(self, listener: link.Listener) -> None:
+        if self._listener is listener:
+            if not any(self._heard.values()):  # never into an EAP exchange that runs
+                listener.knock()
+            asyncio.get_running_loop().call_later(_KNOCK, self._knock, listener)
+
+    def _deafen(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener.socket)
+            self._listener.close()
+            self._listener = None
+
+    def _hear(self, mac: str, eapol: bool) -> None:  # noqa: FBT001
+        if mac not in self._heard and len(self._heard) < _MANY:
+            self._heard[mac] = eapol
+            if not eapol:  # hostapd answers EAPOL by itself
+                self._post(self._invite(mac))
+            self._later(self._settings.mab_after, mac)
+        elif eapol and mac in self._heard:
+            self._heard[mac] = True
+
+    def _later(self, seconds: float, mac: str) -> None:
+        this = self._round
+        asyncio.get_running_loop().call_later(seconds, lambda: self._post(self._silent(mac, this)))
+
+    async def _invite(self, mac: str) -> None:
+        if self._link and self._mode == "desk" and self._session is None:
+            await self._authenticator.invite(mac)
+
+    async def _open(self, session: Session) -> None:
+        self._deafen()
+        await self._bridge.open(self.name, session.vlan, session.mac)
+        self._session = session
+
+    async def _close(self, cause: int) -> Session | None:
+        """Close the port, in effect on return; answers whose session that ended."""
+        session, self._session = self._session, None
+        await self._bridge.close(self.name)
+        if session is not None and session.timer is not None:
+            session.timer.cancel()
+        if session is not None and session.method == "mab":
+            self._background(self._client.account(self.nas, session.mac, session.identity, start=False, cause=cause))
+        return session
+
+    async def _again(self, mac: str | None) -> None:
+        """A fresh authenticator, for whoever is there: hostapd keeps a dead station for seconds otherwise."""
+        self._forget()
+        await self._authenticator.remove()
+        if self._link and self._mode == "desk":
+            await self._authenticator.start()
+            self._listen()
+            if mac is not None:
+                self._heard[mac] = False
+                await self._authenticator.invite(mac)
+                self._later(self._settings.mab_after, mac)
+
+    # 802.1X
+
+    async def _eap(self, word: str, mac: str) -> None:
+        if word == "DIED":
+            await self._close(_LOST_CARRIER)
+            if self._mode == "desk" and self._link:
+                await self._again(None)
+            return
+        if self._mode != "desk" or not self._link:
+            return
+        session = self._session
+        if word == "CTRL-EVENT-EAP-STARTED":
+            self._eap_runs = True
+        elif word in {"CTRL-EVENT-EAP-SUCCESS2", "AP-STA-CONNECTED"}:
+            self._eap_runs = False
+            await self._succeeded(mac)
+        else:
+            self._eap_runs = False
+            if session is not None and session.method == "eap" and session.mac == mac:
+                await self._close(_SESSION_TIMEOUT)
+                self._listen()
+                if word == "AP-STA-DISCONNECTED":  # expired: whoever is there may ask anew, at once
+                    await self._authenticator.invite(mac)
+            if self._discard:
+                self._discard = False
+                await self._again(mac)
+
+    async def _succeeded(self, mac: str) -> None:
+        if self._discard:  # its answer is older than the Disconnect-Request that came meanwhile
+            await self._again(mac)
+            return
+        station = await self._authenticator.station(mac)
+        if station is None:
+            return
+        session = self._session
+        if session is not None and session.mac != mac:
+            await self._authenticator.dismiss(mac)  # one port, one terminal
+            return
+        if session is not None and session.method == "eap" and session.vlan == station.vlan:
+            session.identity = station.session
+            return
+        if session is not None:
+            await self._close(_ADMIN_RESET)
+        self._round += 1
+        await self._open(Session("eap", mac, station.vlan, station.session, time.time()))
+
+    # MAC authentication of a silent terminal
+
+    async def _silent(self, mac: str, this: int) -> None:
+        if this == self._round and self._session is None and not self._heard.get(mac):
+            self._background(self._ask(mac, this))
+
+    async def _ask(self, mac: str, this: int) -> None:
+        identity = os.urandom(8).hex().upper()
+        accepted = await self._client.authenticate(self.nas, mac, identity)
+        self._post(self._answered(mac, identity, accepted, this))
+
+    async def _answered(self, mac: str, identity: str, accepted: radius.Packet | None, this: int) -> None:
+        if this != self._round or self._session is not None:
+            return
+        vlan = accepted.vlan() if accepted else None
+        if accepted is None or vlan not in self._settings.vlans:
+            self._later(_MAB_AGAIN, mac)
+            return
+        session = Session("mab", mac, vlan, identity, time.time())
+        await self._open(session)
+        self._background(self._client.account(self.nas, mac, identity, start=True))
+        if seconds := accepted.number(radius.SESSION_TIMEOUT):
+            session.timer = asyncio.get_running_loop().call_later(seconds, lambda: self._post(self._expire(session)))
+
+    async def _expire(self, session: Session) -> None:
+        if self._session is session:
+            await self._close(_SESSION_TIMEOUT)
+            await self._again(session.mac)
+
+    # RFC 5176
+
+    async def _disconnect(self, packet: radius.Packet, outcome: asyncio.Future[int | None]) -> None:
+        with contextlib.suppress(asyncio.InvalidStateError):
+            if self._session is None or not _means(packet, self._session):
+                if self._session is None and self._mode == "desk" and self._link:
+                    await self._drop_what_is_on_its_way()
+                outcome.set_result(radius.NO_SESSION)
+                return
+            ended = await self._close(_ADMIN_RESET)
+            outcome.set_result(None if await self._bridge.closed(self.name) else radius.NO_RESOURCES)
+            await self._again(ended.mac if ended else None)
+
+    async def _drop_what_is_on_its_way(self) -> None:
+        """No session yet, but perhaps an answer from before this request: it must not open the port afterwards."""
+        await self._authenticator.ask("PING")  # whatever hostapd reported until now stands in the queue after this
+        self._round += 1
+        answering = self._eap_runs and any(self._heard.values())
+        if answering or not self._queue.empty():
+            self._discard = True  # a BSS removed in the middle of EAP leaves the supplicant deaf for a minute
+        else:
+            await self._again(next(iter(self._heard), None))
+
+
+def _means(packet: radius.Packet, session: Session) -> bool:
+    """Whether every session attribute of the request fits the session (RFC 5176, 3)."""
+    station = packet.text(radius.CALLING_STATION)
+    if station is not None and station.lower().replace("-", ":") != session.mac:
+        return False
+    identity = packet.text(radius.ACCT_SESSION)
+    return identity is None or identity == session.identity
