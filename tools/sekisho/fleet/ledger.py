@@ -22,7 +22,7 @@ class Step:
     at: str
     who: str
     why: str
-    was: Standing
+    was: Standing | None
     became: Standing
     tier: str
     record: int
@@ -109,7 +109,7 @@ class Ledger:
                 row["at"],
                 row["who"],
                 row["why"],
-                Standing(row["was"]),
+                Standing(row["was"]) if row["was"] else None,
                 Standing(row["became"]),
                 row["tier"],
                 row["record"],

@@ -1,0 +1,163 @@
+"""`sekisho fleet`: the terminal ledger, and Ansible's inventory over it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.core.clock import japan
+from sekisho.core.errors import BadInput, Refused
+from sekisho.core.state import open_state
+from sekisho.core.text import plain
+from sekisho.evidence.chain import Chain
+from sekisho.fleet import appliances, departments, hosts, operator
+from sekisho.fleet.importing import load
+from sekisho.fleet.inventory import Inventory
+from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.standing import Standing
+from sekisho.policy import devices, tiers
+
+_SHOWN = 200  # faults printed for a person; --json has them all
+
+fleet = typer.Typer(help="The terminal ledger, and Ansible's inventory over it.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the front door."""
+    app.add_typer(fleet, name="fleet")
+
+
+@fleet.command("import")
+def import_ledger(
+    file: Annotated[Path, typer.Argument(help="The office's terminal ledger: CSV (UTF-8 or CP932) or XLSX.")],
+    state: StateOption = DEFAULT_STATE,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Import the good rows and leave out the bad.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over a terminal ledger: all rows, or none. Importing again updates owners and departments."""
+    policy = tiers.read()
+    source = load.read(file, departments=departments.read(), tiers=policy, taken=set(hosts.read(policy).hosts))
+    opened = open_state(state, create=True)
+    done = load.load(opened, source, record=Chain(opened).append, who=operator.name(), skip_bad=skip_bad)
+    refused = bool(done.faults) and not skip_bad
+    if as_json:
+        print_json({"file": source.name, "imported": not refused, "ignored": source.ignored, **asdict(done)})
+    else:
+        _tell(done, source.ignored)
+    if refused:
+        bad = len({fault.line for fault in done.faults})
+        raise BadInput(
+            f"{file}: {bad} bad rows; nothing was imported",
+            "mend the lines above, or give --skip-bad to import the others",
+        )
+
+
+@fleet.command("list")
+def list_terminals(
+    state: StateOption = DEFAULT_STATE,
+    wave: Annotated[str | None, typer.Option("--wave", help="Only this wave.")] = None,
+    standing: Annotated[Standing | None, typer.Option("--standing", help="Only this standing.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every terminal of the ledger."""
+    found = Ledger(open_state(state)).terminals(wave=wave, standing=None if standing is None else [standing])
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    table = Table("資産番号", "端末名", "MACアドレス", "種別", "課", "系統", "状態", "ウェーブ")
+    labels = {code: network.label.ja for code, network in tiers.read().tiers.items()}
+    names = departments.read().departments
+    for one in found:
+        department = names[one.department].ja if one.department in names else one.department
+        tier = labels.get(one.tier, one.tier)
+        table.add_row(one.asset, one.name, one.mac, one.kind, department, tier, one.standing.ja, one.wave or "")
+    Console().print(table)
+
+
+@fleet.command("show")
+def show_terminal(
+    asset: Annotated[str, typer.Argument(help="The asset number.")],
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """One terminal with its whole history: when, who, why, and the record that proves it."""
+    ledger = Ledger(open_state(state))
+    one = ledger.terminal(plain(asset).upper())
+    steps = ledger.history(one.asset)
+    policy = tiers.read()
+    addresses = {name: str(policy.address(name, one.number)) for name in policy.tiers}
+    if as_json:
+        print_json({**asdict(one), "addresses": addresses, "history": [asdict(step) for step in steps]})
+        return
+    console = Console()
+    facts = Table.grid(padding=(0, 2))
+    for word, value in asdict(one).items():
+        facts.add_row(word, "" if value is None else str(value))
+    facts.add_row("address", addresses[one.tier])
+    console.print(facts, markup=False)
+    table = Table("日時 (日本)", "記録", "状態", "系統", "操作者", "理由")
+    for step in steps:
+        was = f"{step.was.ja} → " if step.was and step.was != step.became else ""
+        table.add_row(japan(step.at), str(step.record), f"{was}{step.became.ja}", step.tier, step.who, step.why)
+    console.print(table)
+
+
+@fleet.command("devices")
+def list_devices(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Devices without 802.1X and whether they get their fixed VLAN today; exit code 1 when one does not."""
+    found = appliances.judge(devices.read(), Ledger(open_state(state)).terminals(), devices.today())
+    if as_json:
+        print_json([{**one.device.model_dump(mode="json"), "given": one.given, "why_not": one.why} for one in found])
+    else:
+        for one in found:
+            word = "given" if one.given else f"not given: {one.why}"
+            typer.echo(f"{one.device.asset}  {one.device.mac}  until {one.device.until}  {word}")
+    if refused := [one.device.asset for one in found if not one.given]:
+        raise Refused(
+            f"no VLAN for {', '.join(refused)}", "renew the approval in policies/devices.yml, or mend the entry"
+        )
+
+
+@fleet.command("inventory")
+def print_inventory(
+    state: StateOption = DEFAULT_STATE,
+    host: Annotated[str | None, typer.Option("--host", help="Only this host's variables.")] = None,
+    everything: Annotated[  # noqa: ARG001 - Ansible asks with it; it is the default here
+        bool, typer.Option("--list", help="All groups and hosts (the default).")
+    ] = True,
+) -> None:
+    """The dynamic inventory that Ansible reads through `inventory/ledger`."""
+    policy = tiers.read()
+    known = Ledger(open_state(state)).terminals() if (state / "sekisho.db").exists() else []
+    inventory = Inventory(
+        known, tiers=policy, hosts=hosts.read(policy), devices=devices.read(), state=state, day=devices.today()
+    )
+    answer: dict[str, Any] = inventory.all() if host is None else inventory.host(host)
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _tell(done: load.Outcome, ignored: tuple[str, ...]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for fault in done.faults[:_SHOWN]:
+        console.print(str(fault), markup=False)
+    if len(done.faults) > _SHOWN:
+        console.print(f"… and {len(done.faults) - _SHOWN} more; --json names all")
+    if ignored:
+        console.print(f"columns not used: {', '.join(ignored)}", markup=False)
+    if done.added or done.changed or done.unchanged:
+        console.print(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were")
+    if done.elsewhere:
+        console.print(f"the ledger's tier was kept for {_some(done.elsewhere)}: a tier changes only by a crossing")
+    if done.vanished:
+        console.print(f"in the ledger but not in the file, and kept: {_some(done.vanished)}")
+
+
+def _some(assets: list[str]) -> str:
+    return ", ".join(assets[:20]) + (f" and {len(assets) - 20} more" if len(assets) > 20 else "")

@@ -1,0 +1,218 @@
+"""Taking a ledger over: every row is judged first, then all changes and their record are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sekisho.core.clock import stamp
+from sekisho.core.errors import BadInput, Missing
+from sekisho.core.state import State, Transaction
+from sekisho.fleet.departments import Departments
+from sekisho.fleet.importing import delimited, headings, workbook
+from sekisho.fleet.importing.rows import Facts, Reader
+from sekisho.fleet.importing.table import MAX_BYTES, Fault
+from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.standing import Standing
+from sekisho.fleet.terminal import Terminal
+from sekisho.policy.tiers import Tiers
+
+# Appends a record inside the transaction; its sequence number. `Chain.append` is one, in a layer above this package.
+Recorder = Callable[[Transaction, str, Mapping[str, str], Mapping[str, Any]], int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as it was read: good rows, faults, and what was left out."""
+
+    name: str
+    digest: str
+    facts: list[Facts]
+    faults: list[Fault]
+    ignored: tuple[str, ...]
+    told: Callable[[str], str]
+
+
+@dataclass
+class Outcome:
+    """What an import did, by asset number; `record` is None when nothing had to change."""
+
+    added: list[str] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
+    unchanged: int = 0
+    elsewhere: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    record: int | None = None
+
+
+def read(path: Path, *, departments: Departments, tiers: Tiers, taken: set[str]) -> Source:
+    """Judge every row of `path` by itself and against the other rows; `taken` are the names of servers.
+
+    Raises:
+        Missing: the file is not there.
+        BadInput: it is too large, of no known format, or lacks a column.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise Missing(f"{path} is not there", "check the file's name") from error
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}", "give a CSV or XLSX file that can be read") from error
+    if len(raw) > MAX_BYTES:
+        raise BadInput(f"{path}: larger than {MAX_BYTES // 1024 // 1024} MiB", "split it")
+    if raw.startswith(b"\xd0\xcf\x11\xe0"):
+        raise BadInput(f"{path}: an old or encrypted workbook", "save it without password as .xlsx or CSV")
+    rows = workbook.rows(raw, path.name) if raw.startswith(b"PK") else delimited.rows(raw, path.name)
+    found, below = headings.find(rows, path.name)
+    reader = Reader(found, departments, tiers, taken)
+    facts: list[Facts] = []
+    faults: list[Fault] = []
+    for row in below:
+        if row.blank:
+            continue
+        judged = reader.read(row)
+        if isinstance(judged, Facts):
+            facts.append(judged)
+        else:
+            faults.extend(judged)
+    repeated = reader.repeated(facts)
+    bad = {fault.line for fault in repeated}
+    return Source(
+        path.name,
+        sha256(raw).hexdigest(),
+        [one for one in facts if one.line not in bad],
+        sorted(faults + repeated, key=lambda fault: fault.line),
+        found.ignored,
+        found.told,
+    )
+
+
+def load(state: State, source: Source, *, record: Recorder, who: str, skip_bad: bool) -> Outcome:
+    """Take the good rows over. With faults and without `skip_bad` nothing is changed and the outcome only names them.
+
+    A terminal already known keeps its number, tier and standing; its owner and department follow the file.
+
+    Raises:
+        BadInput: the file holds no good row.
+    """
+    ledger = Ledger(state)
+    with state.transaction() as tx:
+        known = {one.asset: one for one in ledger.terminals()}
+        good, faults = _against(known, source)
+        outcome = Outcome(faults=sorted(source.faults + faults, key=lambda fault: fault.line))
+        present = {one.asset for one in source.facts} | {one.asset for one in good}
+        outcome.vanished = sorted(set(known) - present)
+        if outcome.faults and not skip_bad:
+            return outcome
+        if not good:
+            raise BadInput(f"{source.name} holds no good row", "; ".join(map(str, outcome.faults[:5])))
+        changes = {one.asset: _changes(known[one.asset], one) for one in good if one.asset in known}
+        outcome.added = [one.asset for one in good if one.asset not in known]
+        outcome.changed = {asset: ", ".join(words) for asset, words in changes.items() if words}
+        outcome.unchanged = len(good) - len(outcome.added) - len(outcome.changed)
+        outcome.elsewhere = [one.asset for one in good if one.asset in known and known[one.asset].tier != one.tier]
+        if outcome.added or outcome.changed:
+            outcome.record = record(
+                tx, "fleet.imported", {"type": "fleet", "name": source.name}, _body(source, outcome)
+            )
+            for one in good:
+                if one.asset not in known:
+                    _add(tx, one, who, outcome.record, source.name)
+                elif one.asset in outcome.changed:
+                    _update(tx, known[one.asset], one, who, outcome.record, outcome.changed[one.asset])
+    return outcome
+
+
+def _against(known: Mapping[str, Terminal], source: Source) -> tuple[list[Facts], list[Fault]]:
+    """The rows that agree with the ledger, and a fault for each that does not."""
+    macs = {one.mac: one.asset for one in known.values()}
+    names = {one.name: one.asset for one in known.values()}
+    good, faults = [], []
+    for one in source.facts:
+        there = known.get(one.asset)
+        wrong: list[tuple[str, str]] = []
+        if macs.get(one.mac, one.asset) != one.asset:
+            wrong.append(("mac", f"{one.mac} belongs to {macs[one.mac]} in the ledger"))
+        if names.get(one.name, one.asset) != one.asset:
+            wrong.append(("name", f"{one.name} is the name of {names[one.name]} in the ledger"))
+        if there is not None:
+            if there.kind != one.kind:
+                wrong.append(
+                    ("kind", f"the ledger has {there.kind}; a terminal of another kind needs a new asset number")
+                )
+            for column, was, became in (("mac", there.mac, one.mac), ("name", there.name, one.name)):
+                if was != became and there.standing != Standing.UNPLANNED:
+                    reason = f"the ledger has {was}; it can change only while the terminal is unplanned"
+                    wrong.append((column, f"{reason}, and it is {there.standing}"))
+        faults += [Fault(one.line, source.told(column), reason) for column, reason in wrong]
+        if not wrong:
+            good.append(one)
+    return good, faults
+
+
+def _changes(was: Terminal, now: Facts) -> list[str]:
+    columns = ("department", "owner", "mac", "name")
+    return [f"{one} changed" for one in columns if getattr(was, one) != getattr(now, one)]
+
+
+def _body(source: Source, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "file": source.name,
+        "sha256": source.digest,
+        "added": outcome.added,
+        "changed": outcome.changed,
+        "unchanged": outcome.unchanged,
+        "skipped": [str(fault) for fault in outcome.faults],
+        "vanished": outcome.vanished,
+    }
+
+
+def _add(tx: Transaction, one: Facts, who: str, record: int, file: str) -> None:
+    movable = one.kind == "staff" and one.tier == "lgwan"
+    standing = Standing.UNPLANNED if movable else Standing.FIXED
+    tx.run(
+        "INSERT INTO terminal (asset, number, name, mac, kind, department, owner, home, tier, standing)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            one.asset,
+            tx.next("terminal"),
+            one.name,
+            one.mac,
+            one.kind,
+            one.department,
+            one.owner,
+            one.tier,
+            one.tier,
+            standing,
+        ),
+    )
+    _remember(tx, one.asset, (None, standing), one.tier, who, f"imported from {file}", record)
+
+
+def _update(tx: Transaction, was: Terminal, now: Facts, who: str, record: int, why: str) -> None:
+    tx.run(
+        "UPDATE terminal SET department = ?, owner = ?, mac = ?, name = ? WHERE asset = ?",
+        (now.department, now.owner, now.mac, now.name, now.asset),
+    )
+    _remember(tx, now.asset, (was.standing, was.standing), was.tier, who, why, record)
+
+
+def _remember(
+    tx: Transaction,
+    asset: str,
+    step: tuple[Standing | None, Standing],
+    tier: str,
+    who: str,
+    why: str,
+    record: int,
+) -> None:
+    was, became = step
+    tx.run(
+        "INSERT INTO history (asset, at, who, why, was, became, tier, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (asset, stamp(), who, why, was or "", became, tier, record),
+    )
