@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,7 +79,5 @@ def locked(lab: str) -> Iterator[None]:
 def forget(lab: str) -> None:
     """Remove the lab's folder, and the one above when it was the last."""
     shutil.rmtree(folder(lab), ignore_errors=True)
-    try:
+    with suppress(OSError):  # other labs are there
         _RUN.rmdir()
-    except OSError:  # other labs are there
-        pass

@@ -19,7 +19,8 @@ from sekisho.lab import base as bases
 from sekisho.lab import cables, cgroup, journal, keys, netns, plan
 from sekisho.lab.machine import Machine
 from sekisho.lab.switch.install import install
-from sekisho.lab.topology import PlugMode, Topology
+from sekisho.lab.topology import Machine as Planned
+from sekisho.lab.topology import PlugMode, Terminal, Topology
 from sekisho.lab.topology import read as read_topology
 
 Report = Callable[[str, float], None]
@@ -74,7 +75,9 @@ class Lab:
         self._connect_control()
         authorized = keys.control_key(self.state)
         known: dict[str, tuple[str, Iterable[str]]] = {}
-        reachable = {machine.name: machine for machine in (*self.topology.machines, *self.topology.terminals)}
+        reachable: dict[str, Planned | Terminal] = {}
+        reachable |= {machine.name: machine for machine in self.topology.machines}
+        reachable |= {terminal.name: terminal for terminal in self.topology.terminals}
         for machine in self.machines():
             key = keys.new_key(machine.name)
             machine.blank()

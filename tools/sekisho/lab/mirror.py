@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from sekisho.core.errors import Missing
@@ -81,7 +82,7 @@ def _signed_by(uri: str) -> Path | None:
             if uri.rstrip("/") not in {word.rstrip("/") for word in block.split()}:
                 continue
             words = block.replace("[", " ").replace("]", " ").replace("=", " ").replace(":", " ", 0).split()
-            for label, value in zip(words, words[1:], strict=False):
+            for label, value in pairwise(words):
                 if label.lower() in {"signed-by", "signed-by:"} and Path(value).is_file():
                     return Path(value)
     return None

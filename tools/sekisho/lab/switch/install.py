@@ -17,8 +17,10 @@ Description=Open vSwitch database
 Type=simple
 RuntimeDirectory=openvswitch
 RuntimeDirectoryPreserve=yes
-ExecStartPre=/bin/sh -c "rm -f /run/switch.db; exec ovsdb-tool create /run/switch.db /usr/share/openvswitch/vswitch.ovsschema"
-ExecStart=/usr/sbin/ovsdb-server /run/switch.db --remote=punix:/run/openvswitch/db.sock --unixctl=/run/openvswitch/ovsdb.ctl -vsyslog:off -vfile:off
+ExecStartPre=/bin/rm -f /run/switch.db
+ExecStartPre=/usr/bin/ovsdb-tool create /run/switch.db /usr/share/openvswitch/vswitch.ovsschema
+ExecStart=/usr/sbin/ovsdb-server /run/switch.db --remote=punix:/run/openvswitch/db.sock \\
+  --unixctl=/run/openvswitch/ovsdb.ctl -vsyslog:off -vfile:off
 Restart=always
 RestartSec=0.2
 """,
@@ -28,7 +30,8 @@ BindsTo=switch-ovsdb.service
 After=switch-ovsdb.service
 [Service]
 ExecStartPre=/bin/sh -c "until ovs-vsctl --no-wait --timeout=1 init; do sleep 0.05; done"
-ExecStart=/usr/sbin/ovs-vswitchd unix:/run/openvswitch/db.sock --disable-system --unixctl=/run/openvswitch/vswitchd.ctl -vsyslog:off -vfile:off
+ExecStart=/usr/sbin/ovs-vswitchd unix:/run/openvswitch/db.sock --disable-system \\
+  --unixctl=/run/openvswitch/vswitchd.ctl -vsyslog:off -vfile:off
 Restart=always
 RestartSec=0.2
 """,

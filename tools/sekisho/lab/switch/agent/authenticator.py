@@ -136,7 +136,7 @@ class Authenticator:
             await loop.sock_sendall(handle, command.encode())
             told = await asyncio.wait_for(loop.sock_recv(handle, 256), 5.0)
         if not told.startswith(b"OK"):
-            raise RuntimeError(f"hostapd of {self._port} refused {command.split()[0]}")
+            raise RuntimeError(f"hostapd of {self._port} refused {command.split(maxsplit=1)[0]}")
 
     async def _wait(self, process: asyncio.subprocess.Process) -> None:
         await process.wait()

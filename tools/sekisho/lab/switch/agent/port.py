@@ -91,7 +91,7 @@ class Port:
         self._post(self._plug(mode, done, bounce=bounce))
         return done
 
-    def linked(self, up: bool) -> None:  # noqa: FBT001 - the one thing that is said
+    def linked(self, up: bool) -> None:
         """The carrier came or went."""
         self._post(self._carrier(up))
 
@@ -119,7 +119,7 @@ class Port:
                 await self._carrier(link.carrier(self.name))
         done.set_result(None)
 
-    async def _carrier(self, up: bool) -> None:  # noqa: FBT001
+    async def _carrier(self, up: bool) -> None:
         if self._mode == "out":
             up = False
         changed, self._link = self._link != up, up
@@ -157,7 +157,7 @@ class Port:
             self._listener.close()
             self._listener = None
 
-    def _hear(self, mac: str, eapol: bool) -> None:  # noqa: FBT001
+    def _hear(self, mac: str, eapol: bool) -> None:
         if mac not in self._heard and len(self._heard) < _MANY:
             self._heard[mac] = eapol
             if not eapol:  # hostapd answers EAPOL by itself
