@@ -49,7 +49,7 @@ def test_records_are_numbered_linked_and_read_back(state: State) -> None:
 
 
 def test_an_empty_chain_verifies(state: State) -> None:
-    assert Chain(state).verify().count == 0
+    assert Chain(state).verify().length == 0
 
 
 def test_a_record_is_a_statement_in_an_envelope(state: State) -> None:
@@ -118,9 +118,9 @@ def test_a_change_that_fails_leaves_no_record(state: State) -> None:
 
     with pytest.raises(RuntimeError):
         fail()
-    assert Chain(state).head().count == 0
+    assert Chain(state).head().length == 0
     add(state, 1)
-    assert Chain(state).verify().count == 1
+    assert Chain(state).verify().length == 1
 
 
 def test_a_full_disk_is_told_and_changes_nothing(state: State) -> None:
@@ -145,7 +145,7 @@ def test_what_json_cannot_hold_is_refused(state: State) -> None:
 
     with pytest.raises(ValueError, match="JSON"):
         append()
-    assert Chain(state).head().count == 0
+    assert Chain(state).head().length == 0
 
 
 def test_two_writers_make_one_chain(state: State) -> None:
@@ -153,7 +153,7 @@ def test_two_writers_make_one_chain(state: State) -> None:
     for _ in range(3):
         add(state, 1)
         add(other, 1)
-    assert Chain(state).verify().count == 6
+    assert Chain(state).verify().length == 6
 
 
 def test_records_of_a_kind(state: State) -> None:

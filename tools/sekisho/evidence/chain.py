@@ -22,7 +22,7 @@ _RESTORE = "do not rely on this state; restore it from a backup that an earlier 
 class Head(NamedTuple):
     """The end of the chain: how many records, and the digest of the last."""
 
-    count: int
+    length: int
     digest: str
 
 
@@ -105,7 +105,7 @@ class Chain:
         head, key, after = Head(0, GENESIS), self.public_key(), 0
         while rows := self._state.read("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT 500", (after,)):
             for row in rows:
-                where, raw, expected = f"record {row['seq']}", bytes(row["envelope"]), head.count + 1
+                where, raw, expected = f"record {row['seq']}", bytes(row["envelope"]), head.length + 1
                 if row["seq"] != expected:
                     raise Refused(f"record {expected} was removed", _RESTORE)
                 if key is None:
@@ -116,9 +116,9 @@ class Chain:
                 if index != (one.seq, one.kind, one.at, one.subject, one.digest):
                     raise Refused(f"{where}: what the database says of it is not what was signed", _RESTORE)
                 if one.previous != head.digest:
-                    raise Refused(f"{where}: it does not follow record {head.count}", _RESTORE)
+                    raise Refused(f"{where}: it does not follow record {head.length}", _RESTORE)
                 head = Head(one.seq, one.digest)
-            after = head.count
+            after = head.length
         return head
 
     def public_key(self) -> Ed25519PublicKey | None:

@@ -1,0 +1,82 @@
+"""The auditor keys that the entry gate accepts. Each change is a record, and voids earlier countersignatures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from sekisho.core.errors import BadInput, Refused
+from sekisho.core.state import State
+from sekisho.evidence import keys
+from sekisho.evidence.chain import Chain
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """A key that was added. `added` and `removed` are the records of it."""
+
+    fingerprint: str
+    name: str
+    public_key: str
+    added: int
+    removed: int | None
+
+
+def every(state: State) -> list[Auditor]:
+    """All auditor keys that ever were, oldest first."""
+    rows = state.read("SELECT fingerprint, name, public_key, added, removed FROM auditor ORDER BY added")
+    return [Auditor(**dict(row)) for row in rows]
+
+
+def current(state: State) -> list[Auditor]:
+    """The keys that are in force."""
+    return [one for one in every(state) if one.removed is None]
+
+
+def last_change(state: State) -> int:
+    """The number of the last record that changed the auditor keys; 0 when there is none."""
+    rows = state.read("SELECT max(seq) AS seq FROM record WHERE kind IN ('auditor.added', 'auditor.removed')")
+    return int(rows[0]["seq"] or 0)
+
+
+def add(state: State, key: Ed25519PublicKey, *, name: str, who: str) -> Auditor:
+    """Add an auditor's key.
+
+    Raises:
+        BadInput: the key was added before (also if it was removed since), or the name is empty.
+        Refused: it is the key that signs our own records.
+    """
+    if not name.strip():
+        raise BadInput("the auditor's name is empty", 'give it as --name "監査法人…"')
+    print_of = keys.fingerprint(key)
+    with state.transaction() as tx:
+        if any(one.fingerprint == print_of for one in every(state)):
+            raise BadInput(f"the key {print_of} was added before", "see `sekisho auditor list`; a new term, a new key")
+        if print_of == keys.fingerprint(keys.signer_of(state, create=True).public_key()):
+            raise Refused("this key signs our own records", "an auditor's key is made on the auditor's own PC")
+        pem = keys.public_pem(key)
+        facts = {"fingerprint": print_of, "auditor": name.strip(), "public_key": pem, "who": who}
+        seq = Chain(state).append(tx, "auditor.added", {"type": "policy", "name": "auditors"}, facts)
+        tx.run(
+            "INSERT INTO auditor (fingerprint, name, public_key, added) VALUES (?, ?, ?, ?)",
+            (print_of, name.strip(), pem, seq),
+        )
+    return Auditor(print_of, name.strip(), pem, seq, None)
+
+
+def remove(state: State, fingerprint: str, *, who: str) -> Auditor:
+    """Remove the key whose fingerprint begins with `fingerprint`.
+
+    Raises:
+        BadInput: no key in force begins so, or more than one does.
+    """
+    with state.transaction() as tx:
+        found = [one for one in current(state) if fingerprint and one.fingerprint.startswith(fingerprint.lower())]
+        if len(found) != 1:
+            raise BadInput(f"{fingerprint}: {len(found)} auditor keys in force begin so", "see `sekisho auditor list`")
+        (one,) = found
+        facts = {"fingerprint": one.fingerprint, "auditor": one.name, "who": who}
+        seq = Chain(state).append(tx, "auditor.removed", {"type": "policy", "name": "auditors"}, facts)
+        tx.run("UPDATE auditor SET removed = ? WHERE fingerprint = ?", (seq, one.fingerprint))
+    return Auditor(one.fingerprint, one.name, one.public_key, one.added, seq)

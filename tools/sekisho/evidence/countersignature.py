@@ -1,0 +1,162 @@
+"""An auditor's countersignature on a pack: made on the auditor's PC, put on our chain, asked for by the entry gate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sekisho.core.clock import JAPAN, now, stamp
+from sekisho.core.errors import BadInput, Missing, Refused
+from sekisho.core.state import State
+from sekisho.evidence import auditors, keys, policies, statement, verifier
+from sekisho.evidence.chain import Chain
+
+_LIMIT = 64 * 1024
+Verdict = Literal["yes", "no"]
+
+
+@dataclass(frozen=True)
+class Countersignature:
+    """What the auditor signed. `length` and `head`: the chain's end in the pack. It holds to the end of `expires`."""
+
+    pack: str
+    signer: str
+    length: int
+    head: str
+    policies: str
+    verdict: Verdict
+    expires: str
+    at: str
+
+    def lapsed(self) -> bool:
+        """Whether its last day, in Japan, has passed."""
+        last = datetime.combine(date.fromisoformat(self.expires), time.max, tzinfo=JAPAN)
+        return now() > last.astimezone(UTC)
+
+
+def sign(pack: Path, key: Ed25519PrivateKey, *, verdict: Verdict, expires: date) -> bytes:
+    """Verify `pack` and countersign it; the bytes of the countersignature. Needs no state.
+
+    Raises:
+        Refused: the pack is not sound, or `key` is the one that signed it.
+        BadInput: the pack cannot be read, or `expires` is past.
+    """
+    if expires < now().astimezone(JAPAN).date():
+        raise BadInput(f"{expires} is past", "give the last day on which the countersignature shall hold")
+    found = verifier.verify(pack)
+    if keys.fingerprint(key.public_key()) == found.fingerprint:
+        raise Refused("this key signed the pack itself", "countersign with the auditor's own key")
+    one = Countersignature(
+        pack=found.digest,
+        signer=found.fingerprint,
+        length=found.length,
+        head=found.head,
+        policies=found.policies,
+        verdict=verdict,
+        expires=expires.isoformat(),
+        at=stamp(),
+    )
+    subject = [{"name": pack.name, "digest": {"sha256": found.digest}}]
+    return statement.seal(key, statement.COUNTERSIGNATURE, subject, asdict(one)) + b"\n"
+
+
+def accept(state: State, file: Path) -> tuple[Countersignature, int]:
+    """Put a countersignature on the chain; it, and its record's number. A verdict of no is accepted too: it stands.
+
+    Raises:
+        Missing: there is no such file.
+        BadInput: it is no countersignature, or is on the chain already.
+        Refused: it is not by a current auditor key, or not of a pack of this state.
+    """
+    try:
+        if file.stat().st_size > _LIMIT:
+            raise BadInput(f"{file}: too large for a countersignature", "name the file that the auditor sent")
+        raw = file.read_bytes().strip()
+    except FileNotFoundError as error:
+        raise Missing(f"{file} is not there", "name the file that the auditor sent") from error
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}", "name the file that the auditor sent") from error
+    with state.transaction() as tx:
+        one, keyid = _opened(raw, str(file))
+        reasons = _foreign(state, one, keyid, raw)
+        if reasons:
+            raise Refused(f"{file} was not accepted: {'; '.join(reasons)}", "nothing was changed")
+        name = statement.digest(raw)
+        if state.read("SELECT 1 FROM countersignature WHERE digest = ?", (name,)):
+            raise BadInput(f"{file} is on the chain already", "nothing was changed")
+        facts = {**asdict(one), "auditor": keyid, "envelope_sha256": name, "envelope": json.loads(raw)}
+        seq = Chain(state).append(tx, "countersignature.accepted", {"type": "fleet", "name": "pack"}, facts)
+        tx.run("INSERT INTO countersignature (digest, envelope, record) VALUES (?, ?, ?)", (name, raw, seq))
+    return one, seq
+
+
+def standing(state: State) -> list[str]:
+    """Why no outside confirmation holds now; empty when one does. The newest accepted one decides.
+
+    Raises:
+        Refused: the stored countersignature is not what was accepted.
+    """
+    rows = state.read("SELECT envelope FROM countersignature ORDER BY record DESC LIMIT 1")
+    if not rows:
+        return ["no outside confirmation: no auditor has countersigned a pack of this state"]
+    raw = bytes(rows[0]["envelope"])
+    one, keyid = _opened(raw, "the countersignature")
+    reasons = _foreign(state, one, keyid, raw)
+    if one.verdict != "yes":
+        reasons.append("the auditor's verdict is no")
+    if one.lapsed():
+        reasons.append(f"the countersignature expired on {one.expires}")
+    if one.policies != policies.digest():
+        reasons.append("the policies have changed since the auditor saw them")
+    return reasons
+
+
+def _foreign(state: State, one: Countersignature, keyid: str, raw: bytes) -> list[str]:
+    """Why a countersignature is not one of a current auditor on a pack of this state."""
+    reasons: list[str] = []
+    auditor = next((other for other in auditors.current(state) if other.fingerprint == keyid), None)
+    if auditor is None:
+        reasons.append(f"{keyid} is not one of the auditor keys")
+    else:
+        statement.check(raw, keys.parse_public(auditor.public_key, auditor.name), "the countersignature")
+    if keyid in signers(state):
+        reasons.append("its key has signed our own records")
+    chain = Chain(state)
+    ours = chain.public_key()
+    if ours is None or one.signer != keys.fingerprint(ours):
+        reasons.append("the pack is another state's: its signer is not ours")
+    if one.length == 0:
+        reasons.append("the pack is empty")
+    elif chain.digest_at(one.length) != one.head:
+        reasons.append("the pack's head does not lie on this chain")
+    changed = auditors.last_change(state)
+    if one.length < changed:
+        reasons.append(f"the auditor keys were changed after the pack was made (record {changed})")
+    return reasons
+
+
+def signers(state: State) -> set[str]:
+    """The fingerprints of every key that has signed records of ours."""
+    rows = state.read("SELECT DISTINCT json_extract(CAST(envelope AS TEXT), '$.signatures[0].keyid') AS k FROM record")
+    public = Chain(state).public_key()
+    return {str(row["k"]) for row in rows} | ({keys.fingerprint(public)} if public else set())
+
+
+def _opened(raw: bytes, where: str) -> tuple[Countersignature, str]:
+    opened = statement.unseal(raw, where)
+    try:
+        if opened.predicate_type != statement.COUNTERSIGNATURE:
+            raise ValueError(opened.predicate_type)  # noqa: TRY301 - one answer for every fault
+        said: dict[str, Any] = opened.predicate
+        one = Countersignature(**said)
+        date.fromisoformat(one.expires)
+        if not isinstance(one.length, int) or one.length < 0 or one.verdict not in {"yes", "no"}:
+            raise ValueError("a field is of another kind")  # noqa: TRY301 - one answer for every fault
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{where}: not a countersignature ({error})", "name the file that the auditor sent") from error
+    return one, opened.keyid

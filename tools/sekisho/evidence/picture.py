@@ -1,0 +1,206 @@
+"""What a pack tells: the chain, the ledger and the control catalogue, put together for a reader."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sekisho.core.state import State
+from sekisho.evidence.chain import Chain, Head, Record
+from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.standing import Standing
+from sekisho.fleet.terminal import Terminal
+from sekisho.policy.controls import Control, Controls
+
+_AUDITORS = {"auditor.added", "auditor.removed"}
+_OUTCOMES = {"passed", "failed", "not evaluated"}
+
+
+@dataclass(frozen=True)
+class CheckText:
+    """What a check says of itself: the fact in both languages, its controls, whom it asks."""
+
+    ja: str
+    en: str
+    controls: tuple[str, ...]
+    asks: str
+
+
+@dataclass
+class Step:
+    """One record of a terminal's way, for a reader. `problems` are the checks that did not pass, with their reasons."""
+
+    seq: int
+    at: str
+    kind: str
+    became: str
+    why: str
+    gate: str = ""
+    passed: bool | None = None
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class WaveEvent:
+    """One record about a whole wave."""
+
+    seq: int
+    at: str
+    kind: str
+    passed: bool | None
+    reasons: tuple[str, ...]
+
+
+@dataclass
+class Tally:
+    """How often each outcome of the checks of a control stands on the chain; `checks` are their ids."""
+
+    control: Control
+    checks: list[str] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Picture:
+    """Everything that the report shows. `unaccounted` are terminals of the ledger that no record speaks of."""
+
+    head: Head
+    as_of: str
+    signer: str
+    policies: str
+    edition: str
+    terminals: list[Terminal]
+    ways: dict[str, list[Step]]
+    waves: dict[str, list[WaveEvent]]
+    auditor_changes: list[Record]
+    countersignatures: list[Record]
+    imports: list[Record]
+    router: list[Record]
+    unaccounted: list[tuple[Terminal, str]]
+    controls: list[Tally]
+    checks: Mapping[str, CheckText]
+    unknown_checks: list[str]
+    kinds: Counter[str]
+
+    def summary(self) -> dict[str, int]:
+        """The number of terminals at each standing."""
+        return dict(sorted(Counter(str(one.standing) for one in self.terminals).items()))
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """The terminals as the pack carries them: without the owners' names."""
+        return [
+            {
+                "asset": one.asset,
+                "kind": one.kind,
+                "department": one.department,
+                "home": one.home,
+                "tier": one.tier,
+                "standing": str(one.standing),
+                "wave": one.wave,
+                "records": [step.seq for step in self.ways.get(one.asset, [])],
+            }
+            for one in self.terminals
+        ]
+
+    def of_wave(self, name: str) -> list[Terminal]:
+        """The terminals of a wave."""
+        return [one for one in self.terminals if one.wave == name]
+
+    def stopped(self) -> list[Terminal]:
+        """The terminals that did not make it, or not yet: refused, returned, out of reach, deferred, quarantined."""
+        held = {Standing.REFUSED, Standing.RETURNED, Standing.UNREACHED, Standing.DEFERRED, Standing.QUARANTINED}
+        return [one for one in self.terminals if one.standing in held]
+
+
+def draw(state: State, checks: Mapping[str, CheckText], catalogue: Controls, policies: str, signer: str) -> Picture:
+    """Read the whole chain once and put the picture together. Asked inside a transaction, it is of one moment."""
+    terminals = Ledger(state).terminals()
+    picture = Picture(
+        head=Chain(state).head(),
+        as_of="",
+        signer=signer,
+        policies=policies,
+        edition=catalogue.edition,
+        terminals=terminals,
+        ways=defaultdict(list),
+        waves=defaultdict(list),
+        auditor_changes=[],
+        countersignatures=[],
+        imports=[],
+        router=[],
+        unaccounted=[],
+        controls=[Tally(one) for one in catalogue.controls],
+        checks=checks,
+        unknown_checks=[],
+        kinds=Counter(),
+    )
+    outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in Chain(state).records():
+        _take(picture, one, outcomes)
+    _tally(picture, outcomes)
+    picture.unaccounted = _unaccounted(picture)
+    return picture
+
+
+def _take(picture: Picture, one: Record, outcomes: dict[str, Counter[str]]) -> None:
+    picture.as_of = one.at
+    picture.kinds[one.kind] += 1
+    if one.kind in _AUDITORS:
+        picture.auditor_changes.append(one)
+    elif one.kind == "countersignature.accepted":
+        picture.countersignatures.append(one)
+    elif one.kind == "fleet.imported":
+        picture.imports.append(one)
+    elif one.kind == "router.reading":
+        picture.router.append(one)
+    if one.subject["type"] == "terminal":
+        picture.ways[one.subject["name"]].append(_step(one, outcomes))
+    elif one.subject["type"] == "wave":
+        picture.waves[one.subject["name"]].append(_event(one))
+
+
+def _event(one: Record) -> WaveEvent:
+    said = one.body.get("reasons") or [one.body.get("why") or one.body.get("stopped")]
+    reasons = tuple(str(reason) for reason in said if reason) if isinstance(said, list) else (str(said),)
+    passed = one.body.get("passed")
+    return WaveEvent(one.seq, one.at, one.kind, passed if isinstance(passed, bool) else None, reasons)
+
+
+def _step(one: Record, outcomes: dict[str, Counter[str]]) -> Step:
+    body = one.body
+    step = Step(one.seq, one.at, one.kind, str(body.get("became") or ""), str(body.get("why") or ""))
+    if one.kind == "gate.result":
+        step.gate, step.passed = str(body.get("gate") or ""), body.get("passed") is True
+        results = body.get("results")
+        for result in results if isinstance(results, list) else []:
+            check, outcome = str(result.get("check")), str(result.get("outcome"))
+            outcome = outcome if outcome in _OUTCOMES else "not evaluated"
+            outcomes[check][outcome] += 1
+            if outcome != "passed":
+                step.problems.append((check, outcome, str(result.get("detail") or "")))
+    return step
+
+
+def _tally(picture: Picture, outcomes: dict[str, Counter[str]]) -> None:
+    for tally in picture.controls:
+        tally.checks = sorted(name for name, check in picture.checks.items() if tally.control.id in check.controls)
+        for name in tally.checks:
+            tally.outcomes.update(outcomes.get(name, {}))
+    picture.unknown_checks = sorted(set(outcomes) - set(picture.checks))
+
+
+def _unaccounted(picture: Picture) -> list[tuple[Terminal, str]]:
+    """Terminals whose standing in the ledger no record explains. One that never moved needs only its import."""
+    imported = {asset for one in picture.imports for asset in one.body.get("added") or []}
+    found: list[tuple[Terminal, str]] = []
+    for one in picture.terminals:
+        became = [step.became for step in picture.ways.get(one.asset, []) if step.became]
+        if one.asset not in imported:
+            found.append((one, "no record says that it was imported"))
+        elif became and became[-1] != one.standing:
+            found.append((one, f"the ledger says {one.standing}, its last record says {became[-1]}"))
+        elif not became and one.standing not in {Standing.UNPLANNED, Standing.FIXED, Standing.PLANNED}:
+            found.append((one, f"no record says how it became {one.standing}"))
+    return found
