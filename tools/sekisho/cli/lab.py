@@ -14,7 +14,7 @@ from rich.table import Table
 from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
 from sekisho.core import folders
 from sekisho.core.errors import BadInput
-from sekisho.lab import lab as labs
+from sekisho.lab import lifecycle as labs
 from sekisho.lab.topology import PlugMode
 
 app = typer.Typer(help="A lab of blank machines behind a real 802.1X switch (needs root).", no_args_is_help=True)

@@ -76,8 +76,18 @@ def locked(lab: str) -> Iterator[None]:
         os.close(handle)
 
 
-def forget(lab: str) -> None:
-    """Remove the lab's folder, and the one above when it was the last."""
+def note_netns_folder() -> None:
+    """Keep in mind that the folder of network namespaces was not there before the first lab."""
+    (_RUN / ".netns-folder-is-ours").touch()
+
+
+def forget(lab: str) -> bool:
+    """Remove the lab's folder. Answers whether it was the last lab and the folder of namespaces is ours to remove."""
     shutil.rmtree(folder(lab), ignore_errors=True)
+    note = _RUN / ".netns-folder-is-ours"
+    ours = note.exists() and not labs()
+    if ours:
+        note.unlink()
     with suppress(OSError):  # other labs are there
         _RUN.rmdir()
+    return ours

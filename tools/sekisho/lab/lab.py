@@ -1,48 +1,35 @@
-"""A lab: up, down, and what can be done to it meanwhile."""
+"""A lab that is up: its machines, its ports, and what can be done to them."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sekisho.core.errors import BadInput, Missing, SekishoError
-from sekisho.lab import base as bases
-from sekisho.lab import cables, cgroup, journal, keys, netns, plan
+from sekisho.core.errors import BadInput, SekishoError
+from sekisho.lab import cables, journal, keys, netns, plan
 from sekisho.lab.machine import Machine
 from sekisho.lab.switch.install import install
 from sekisho.lab.topology import Machine as Planned
 from sekisho.lab.topology import PlugMode, Terminal, Topology
-from sekisho.lab.topology import read as read_topology
 
 Report = Callable[[str, float], None]
-_PROGRAMS = {
-    "systemd-nspawn": "systemd-container",
-    "ip": "iproute2",
-    "nsenter": "util-linux",
-    "unshare": "util-linux",
-    "setpriv": "util-linux",
-    "mount": "mount",
-}
 _BOOT_PATIENCE = 60.0  # seconds; a machine needs a third of one when the processor is free
 
 
 class Lab:
     """A lab that is up, or is being made."""
 
-    def __init__(self, name: str, entry: journal.Entry) -> None:
+    def __init__(self, name: str, entry: journal.Entry, topology: Topology) -> None:
         self.name = name
         self.entry = entry
         self.state = Path(entry.state)
-        self.topology: Topology = read_topology(Path(entry.topology)).with_spares(entry.spares)
+        self.topology = topology
 
     @property
     def folder(self) -> Path:
@@ -81,7 +68,8 @@ class Lab:
         for machine in self.machines():
             key = keys.new_key(machine.name)
             machine.blank()
-            machine.put(plan.INSTALLER, plan.network_file(self.topology, machine.name))
+            for path, text in plan.network_files(self.topology, machine.name).items():
+                machine.put(path, text)
             machine.put("etc/ssh/ssh_host_ed25519_key", key.private, mode=0o600)
             machine.put("etc/ssh/ssh_host_ed25519_key.pub", key.public + "\n")
             if machine.name in reachable:
@@ -212,100 +200,3 @@ class Lab:
         if name == plan.CONTROL:
             return ["nsenter", f"--net={netns.path(netns.name(self.name, name))}", "--", *words]
         return self.machine(name).command(words)
-
-
-def find(name: str) -> Lab:
-    """The lab that is up under this name.
-
-    Raises:
-        BadInput: there is none.
-    """
-    _require_root()
-    entry = journal.read(_checked(name))
-    if entry is None:
-        others = ", ".join(journal.labs()) or "none"
-        raise BadInput(f"no lab {name!r} is up on this machine (up: {others})", "sekisho lab up")
-    return Lab(name, entry)
-
-
-def up(name: str, state: Path, topology: Path, spares: int, report: Report) -> Lab:
-    """Make a lab and boot it. What a crashed `up` left is removed first.
-
-    Raises:
-        BadInput: it is up already, or the topology has a fault.
-        Missing: no root, or a program is not installed.
-    """
-    _require_root()
-    _require_programs()
-    plan_of = read_topology(topology).with_spares(spares)
-    with journal.locked(_checked(name)):
-        before = journal.read(name)
-        if before is not None and before.complete:
-            raise BadInput(
-                f"lab {name!r} is up already (state {before.state})", "sekisho lab status, or lab down first"
-            )
-        cgroup.hierarchies()
-        _remove(name, before)
-        try:
-            root = bases.ensure(report)
-        except BaseException:
-            journal.forget(name)
-            raise
-        entry = journal.Entry(str(state.resolve()), str(topology.resolve()), str(root), spares)
-        journal.write(name, entry)
-        lab = Lab(name, entry)
-        assert lab.topology == plan_of  # noqa: S101 - read twice, from the same file
-        try:
-            lab.make(report)
-        except Exception:
-            _remove(name, entry)
-            journal.forget(name)
-            raise
-        lab.entry = replace(entry, complete=True)
-        journal.write(name, lab.entry)
-        return lab
-
-
-def down(name: str) -> bool:
-    """Remove everything that `up` made, also of one that crashed. Returns whether there was anything.
-
-    Keys and secrets in the state folder stay: they are the state's, and the next `up` uses them.
-    """
-    _require_root()
-    with journal.locked(_checked(name)):
-        entry = journal.read(name)
-        there = bool(entry or netns.of_lab(name) or cgroup.pids(name))
-        _remove(name, entry)
-        journal.forget(name)
-    return there
-
-
-def _remove(name: str, entry: journal.Entry | None) -> None:
-    cgroup.kill(name)
-    cgroup.remove(name)
-    netns.delete(netns.of_lab(name))
-    for left in Path("/run/systemd/nspawn/propagate").glob(f"sk-{name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    if entry is not None:
-        shutil.rmtree(Path(entry.state) / "lab" / name, ignore_errors=True)
-
-
-def _checked(name: str) -> str:
-    # No dash: the names of lab `a` must never begin like those of lab `a-b`.
-    if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name):
-        raise BadInput(f"{name!r} cannot be a lab's name", "up to 16 lower-case letters and digits, a letter first")
-    return name
-
-
-def _require_root() -> None:
-    if os.geteuid() != 0:
-        raise Missing("the lab boots machines and needs root", "run it as root, for example with sudo")
-
-
-def _require_programs() -> None:
-    missing = {package for program, package in _PROGRAMS.items() if shutil.which(program) is None}
-    if missing:
-        raise Missing(
-            f"not installed on this machine: {', '.join(sorted(missing))}",
-            f"apt-get install {' '.join(sorted(missing))}",
-        )

@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,19 @@ def name(lab: str, machine: str) -> str:
 def of_lab(lab: str) -> list[str]:
     """Every namespace of a lab that is there now."""
     return sorted(path.name for path in _FOLDER.glob(f"sk-{lab}-*")) if _FOLDER.is_dir() else []
+
+
+def mounted() -> bool:
+    """Whether iproute2's folder of namespaces is there, which it makes as a mount point of its own."""
+    return any(line.split()[4] == str(_FOLDER) for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def unmount() -> None:
+    """Remove the folder again, if no namespace of anybody is in it."""
+    if mounted() and not any(_FOLDER.iterdir()):
+        run(["umount", _FOLDER], check=False)
+        with suppress(OSError):
+            _FOLDER.rmdir()
 
 
 def add(namespaces: Iterable[str]) -> None:

@@ -11,7 +11,6 @@ from sekisho.lab.topology import Machine, Terminal, Topology, port_name
 
 CONTROL = "control"
 CARD = "eth0"  # a terminal's card
-INSTALLER = "etc/systemd/network/10-installer.network"
 
 
 def machine_names(topology: Topology) -> list[str]:
@@ -52,27 +51,32 @@ def cards(topology: Topology, name: str) -> list[str]:
     return [CARD]
 
 
-def network_file(topology: Topology, name: str) -> str:
-    """The one network setting that the installer left on a machine."""
+def network_files(topology: Topology, name: str) -> dict[str, str]:
+    """The network settings that the installer left on a machine, by file: 10-installer.network, and further cards'."""
+    files: dict[str, str] = {}
+    for card, address, gateway in _configured(topology, name):
+        file = f"10-installer-{card}.network" if files else "10-installer.network"
+        via = f"Gateway={gateway}\n" if gateway else ""
+        text = f"[Match]\nName={card}\n\n[Network]\nAddress={address}\n{via}IPv6AcceptRA=no\n"
+        files[f"etc/systemd/network/{file}"] = text
+    return files
+
+
+def _configured(topology: Topology, name: str) -> Iterator[tuple[str, IPv4Interface, IPv4Address | None]]:
+    networks = topology.networks
     if name == topology.switch.name:
         switch = topology.switch
-        gateway = topology.networks[switch.network].gateway
-        return _setting("mgmt0", topology.interface(switch.network, switch.address), gateway)
+        yield "mgmt0", topology.interface(switch.network, switch.address), networks[switch.network].gateway
     for machine in topology.machines:
-        if machine.name == name:
-            nic = next(nic for nic in machine.nics if nic.address)
-            assert nic.address is not None  # noqa: S101 - just asked for
-            gateway = topology.networks[nic.network].gateway
-            return _setting(nic.name, topology.interface(nic.network, nic.address), gateway if nic.gateway else None)
-    terminal = next(terminal for terminal in topology.terminals if terminal.name == name)
-    bench = topology.switch.bench
-    address = topology.interface(bench, topology.terminal_address(bench, terminal.number))
-    return _setting(CARD, address, topology.networks[bench].gateway)
-
-
-def _setting(card: str, address: IPv4Interface, gateway: IPv4Address | None) -> str:
-    via = f"Gateway={gateway}\n" if gateway else ""
-    return f"[Match]\nName={card}\n\n[Network]\nAddress={address}\n{via}IPv6AcceptRA=no\n"
+        for nic in machine.nics if machine.name == name else ():
+            if nic.address:
+                gateway = networks[nic.network].gateway if nic.gateway else None
+                yield nic.name, topology.interface(nic.network, nic.address), gateway
+    for terminal in topology.terminals:
+        if terminal.name == name:
+            bench = topology.switch.bench
+            address = topology.interface(bench, topology.terminal_address(bench, terminal.number))
+            yield CARD, address, networks[bench].gateway
 
 
 def addresses(topology: Topology, machine: Machine | Terminal) -> list[str]:
