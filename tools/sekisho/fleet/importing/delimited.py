@@ -37,11 +37,12 @@ def _text(raw: bytes, name: str) -> str:
         raise BadInput(f"{name} is UTF-16", "save it as CSV UTF-8")
     try:
         text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as unicode:
         try:
             text = raw.decode("cp932")
         except UnicodeDecodeError as error:
-            line = raw.count(b"\n", 0, error.start) + 1
+            # The encoding that fits longest is the one that was meant.
+            line = raw.count(b"\n", 0, max(unicode.start, error.start)) + 1
             raise BadInput(
                 f"{name}: line {line}: neither UTF-8 nor CP932 (Shift_JIS)", "save it as CSV UTF-8"
             ) from error
