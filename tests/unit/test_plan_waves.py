@@ -128,6 +128,18 @@ def test_a_wave_that_has_begun_is_kept_and_the_others_are_cut_anew(state: State)
     assert rows == ["pilot", "broad-1", "broad-2", "broad-3"]
 
 
+def test_a_fleet_that_fits_into_the_first_wave_is_one_wave_whose_batches_keep_departments_apart(state: State) -> None:
+    done = _plan(state, _policy(pilot=12, broad=100))
+    assert [(wave.name, len(wave.assets)) for wave in done.made] == [("pilot", 12)]
+    for batch in plan.batches(Ledger(state).terminals(wave="pilot"), _policy(pilot=12, broad=100)):
+        assert Counter(one.department for one in batch) == {"zeimu": 2, "fukushi": 2, "doboku": 2}
+
+
+def test_a_wave_takes_no_more_than_the_share_when_more_terminals_are_left(state: State) -> None:
+    done = _plan(state, _policy(pilot=11, broad=100))
+    assert [len(wave.assets) for wave in done.made] == [6, 6]
+
+
 def test_who_finds_no_ring_is_named(state: State) -> None:
     policy = _policy(pilot=2, broad=2)
     rings = [ring.model_copy(update={"waves": 1}) for ring in policy.rings]

@@ -71,13 +71,15 @@ def list_terminals(
     if as_json:
         print_json([asdict(one) for one in found])
         return
-    table = Table("資産番号", "端末名", "MACアドレス", "種別", "課", "系統", "状態", "ウェーブ")
+    table = Table()
+    for heading in ("資産番号", "MACアドレス", "課", "系統", "状態", "ウェーブ"):
+        table.add_column(heading, no_wrap=heading in ("資産番号", "MACアドレス"))
     labels = {code: network.label.ja for code, network in tiers.read().tiers.items()}
     names = departments.read().departments
     for one in found:
         department = names[one.department].ja if one.department in names else one.department
         tier = labels.get(one.tier, one.tier)
-        table.add_row(one.asset, one.name, one.mac, one.kind, department, tier, one.standing.ja, one.wave or "")
+        table.add_row(one.asset, one.mac, department, tier, one.standing.ja, one.wave or "")
     Console().print(table)
 
 

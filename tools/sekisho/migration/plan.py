@@ -65,6 +65,7 @@ def department_sizes(terminals: Sequence[Terminal]) -> dict[str, int]:
 def plan(state: State, waves: Waves, *, record: Recorder, who: str) -> Plan:
     """Put every unplanned LGWAN staff terminal into a wave; waves that were not started are cut anew.
 
+    A wave takes departments in turn, up to `department_share` of each; a wave that can hold all that is left takes it.
     The same ledger and policy give the same waves. Planning again without a change writes nothing.
     """
     with state.transaction() as tx:
@@ -159,7 +160,9 @@ def _cut(
         names = iter([ring.name] if ring.waves == 1 else _numbered(ring.name, first=0))
         while queues and room > 0:
             name = next(name for name in names if name not in there)
-            taken = _take(queues, ring.size, waves.department_share, departments)
+            # What is left and fits is not cut once more: batches keep the departments apart within the wave.
+            fits = sum(map(len, queues.values())) <= ring.size
+            taken = _take(queues, ring.size, 1.0 if fits else waves.department_share, departments)
             made.append(Wave(name, ring.name, tuple(one.asset for one in taken)))
             room -= 1
     return made, [one for queue in queues.values() for one in queue]
