@@ -6,11 +6,10 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from importlib.util import find_spec
 
-import click
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from sekisho.core.errors import SekishoError
 
@@ -23,29 +22,37 @@ app = typer.Typer(
 )
 
 
-_GROUPS = ("auditor", "fleet", "identity", "lab", "network", "pack", "wave")
+# Which module has which command: only the one that is asked for is loaded, so that each starts quickly.
+_MODULES = {
+    **{name: name for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan")},
+    **dict.fromkeys(("migrate", "status", "rollback", "release"), "wave"),
+}
 
 
-def _register() -> None:
-    for group in _GROUPS:
-        if find_spec(f"sekisho.cli.{group}"):
-            import_module(f"sekisho.cli.{group}").register(app)
+def _register(asked: str | None) -> None:
+    wanted = [_MODULES[asked]] if asked in _MODULES else sorted(set(_MODULES.values()))
+    for module in wanted:
+        import_module(f"sekisho.cli.{module}").register(app)
 
 
 def main() -> None:
     """Run the command line; every failure is told in words, with an exit code that says whose turn it is."""
-    _register()
+    _register(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except SekishoError as error:
         Console(stderr=True, soft_wrap=True).print(f"sekisho: {error}", markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        if told := error.format_message():  # empty when the help was asked for by giving nothing
+            Console(stderr=True, soft_wrap=True).print(
+                f"sekisho: {told}\n  → see the command's --help", markup=False, highlight=False
+            )
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         Console(stderr=True).print("sekisho: stopped; run the same command again to continue")
         sys.exit(130)
     except BrokenPipeError:

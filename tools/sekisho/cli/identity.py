@@ -1,0 +1,91 @@
+"""`sekisho identity`: the device CA and the RADIUS server's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.core import sshkey
+from sekisho.core.state import open_state
+from sekisho.evidence.chain import Chain
+from sekisho.fleet.ledger import Ledger
+from sekisho.identity import enrol as enrolment
+from sekisho.identity.assignments import Assignments, differences
+from sekisho.identity.ca import Authority
+from sekisho.policy import tiers as policy
+
+app = typer.Typer(help="The device CA, and the RADIUS server's table of assignments.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group to the front door."""
+    root.add_typer(app, name="identity")
+
+
+@app.command()
+def init(state: StateOption = DEFAULT_STATE) -> None:
+    """Make the device CA and the key of the RADIUS server's one command, unless they are there."""
+    folder = open_state(state).folder
+    Authority(folder)
+    sshkey.ensure(folder / "ssh" / "assign_ed25519", comment="sekisho-assign")
+
+
+@app.command()
+def enrol(
+    folder: Annotated[
+        Path, typer.Argument(help="Where NAME.csr are, and NAME.crt are put.", exists=True, file_okay=False)
+    ],
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign the terminals' requests, and tell the RADIUS server their certificates."""
+    opened = open_state(state)
+    serials = enrolment.enrol(opened, folder, record=Chain(opened).append)
+    print_json(serials) if as_json else typer.echo(f"{len(serials)} terminals are enrolled")
+
+
+@app.command("sign-server")
+def sign_server(
+    name: Annotated[str, typer.Argument(help="The server's name, as in its request.")],
+    request: Annotated[Path, typer.Argument(help="The request.", exists=True, dir_okay=False)],
+    certificate: Annotated[Path, typer.Argument(help="Where the certificate is put.")],
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Sign a server's request."""
+    enrolment.sign_server(open_state(state), request, certificate, name)
+
+
+@app.command("let-in-devices")
+def let_in_devices(state: StateOption = DEFAULT_STATE) -> None:
+    """Tell the RADIUS server which devices without 802.1X it lets in (policies/devices.yml)."""
+    opened = open_state(state)
+    typer.echo(f"{enrolment.let_in_devices(opened, record=Chain(opened).append)} devices without 802.1X are let in")
+
+
+@app.command()
+def table(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """The RADIUS server's table, as it is now."""
+    rows = Assignments(open_state(state)).table()
+    if as_json:
+        print_json([row.__dict__ for row in rows])
+        return
+    shown = Table("terminal", "vlan", "lease", "left (s)", "port", "revoked")
+    for row in rows:
+        left = "" if row.left is None else f"{row.left:.0f}"
+        shown.add_row(row.cn, str(row.vlan), str(row.lease), left, row.nas or "-", "yes" if row.revoked else "")
+    Console().print(shown)
+
+
+@app.command()
+def compare(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Name every difference between the RADIUS table and the ledger; exit code 1 if there is one."""
+    opened = open_state(state)
+    found = [str(one) for one in differences(Ledger(opened).terminals(), Assignments(opened).table(), policy.read())]
+    print_json(found) if as_json else typer.echo("\n".join(found) or "RADIUS and the ledger agree")
+    if found:
+        raise typer.Exit(1)

@@ -1,0 +1,73 @@
+"""Progress on the terminal: a bar a stage, no wall of output."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+_STAGES = {
+    "entry": "入口ゲート / entry gate",
+    "prepare": "準備 / prepare",
+    "cross": "移行 / cross",
+    "settle": "設定 / settle",
+    "exit": "出口ゲート / exit gate",
+    "confirm": "確定 / confirm",
+    "return": "復帰 / return",
+}
+
+
+class Progress:
+    """Listens to a run (`migration.wave.Listener`). On standard error, so that standard output stays for results."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description:<28}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[now]}"),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self._verbose = verbose
+        self._current = None if quiet else self._bars.add_task("…", total=None, now="", visible=False)
+        self._last: tuple[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Finish the bars; what is printed afterwards stands below them."""
+        self._finish()
+        self._bars.stop()
+
+    def stage(self, name: str, size: int) -> None:
+        """A stage begins for `size` terminals."""
+        self._finish()
+        self._last = (name, size)
+        self._current = self._bars.add_task(_STAGES.get(name, name), total=size, now="")
+
+    def task(self, name: str) -> None:
+        """Ansible begins a task."""
+        if self._current is not None:
+            self._bars.update(self._current, now=name[:50])
+        if self._verbose:
+            self._bars.console.print(f"    {name}", markup=False, highlight=False)
+
+    def step(self) -> None:
+        """One terminal is done."""
+        if self._current is not None:
+            self._bars.advance(self._current)
+
+    def _finish(self) -> None:
+        if self._current is not None and self._last is not None:
+            self._bars.update(self._current, completed=self._last[1], now="")
+            self._last = None

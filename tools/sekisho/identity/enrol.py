@@ -1,0 +1,109 @@
+"""Enrolment: requests that terminals made become certificates, rows on the RADIUS server, and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from sekisho.core.clock import JAPAN, now
+from sekisho.core.errors import BadInput, Refused, SekishoError
+from sekisho.core.files import write_atomic
+from sekisho.core.state import State, Transaction
+from sekisho.fleet import appliances
+from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.terminal import Terminal
+from sekisho.identity import ca
+from sekisho.identity.assignments import Assignments
+from sekisho.identity.ca import Authority
+from sekisho.policy import devices as devices_policy
+from sekisho.policy import tiers as tiers_policy
+
+Recorder = Callable[[Transaction, str, Mapping[str, str], Mapping[str, Any]], int]
+
+
+def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
+    """Sign `folder`/NAME.csr into `folder`/NAME.crt for each terminal of the ledger; serial numbers by asset number.
+
+    A certificate that is there and fits its request is kept, so enrolling again changes nothing.
+
+    Raises:
+        Refused: a request bears a name that is not the terminal's; nothing of that terminal was changed.
+        SekishoError: the RADIUS server did not take a row; the ledger does not say that it did.
+    """
+    ledger, authority = Ledger(state), Authority(state.folder)
+    tiers = tiers_policy.read()
+    by_name = {one.name: one for one in ledger.terminals()}
+    signed: dict[str, tuple[Terminal, x509.Certificate]] = {}
+    for path in sorted(folder.glob("*.csr")):
+        one = by_name.get(path.stem)
+        if one is None:
+            raise Refused(f"{path.name}: the ledger has no terminal {path.stem}", "import the ledger first")
+        if one.kind in {"printer", "other"}:
+            raise Refused(f"{path.name}: {one.asset} is a {one.kind}: it gets no certificate")
+        signed[one.asset] = (one, _certificate(authority, path, one.asset))
+    rows = [
+        {"cn": asset, "serial": ca.serial(crt), "mac": one.mac, "vlan": tiers.tiers[one.tier].vlan}
+        for asset, (one, crt) in signed.items()
+    ]
+    answers = Assignments(state).enrol(rows)
+    with state.transaction() as tx:
+        for asset, (one, crt) in signed.items():
+            if answers[asset].done and one.serial != ca.serial(crt):
+                facts = {
+                    "serial": ca.serial(crt),
+                    "mac": one.mac,
+                    "tier": one.tier,
+                    "until": str(crt.not_valid_after_utc),
+                }
+                record(tx, "terminal.enrolled", {"type": "terminal", "name": asset}, facts)
+                ledger.bind(tx, asset, ca.serial(crt))
+    refused = [f"{asset}: {answer.why}" for asset, answer in answers.items() if not answer.done]
+    if refused:
+        raise SekishoError("the RADIUS server did not take: " + "; ".join(refused), "mend it, and enrol again")
+    return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
+
+
+def sign_server(state: State, request: Path, certificate: Path, name: str) -> None:
+    """Sign a server's request (RADIUS, business system), unless the certificate there still fits it."""
+    crt = _certificate(Authority(state.folder), request, name, server=True, certificate=certificate)
+    write_atomic(certificate, ca.pem(crt))
+
+
+def let_in_devices(state: State, *, record: Recorder) -> int:
+    """Tell the RADIUS server which devices without 802.1X it lets in; how many."""
+    today = now().astimezone(JAPAN).date()
+    policy, tiers = devices_policy.read(), tiers_policy.read()
+    given = [one.device for one in appliances.judge(policy, Ledger(state).terminals(), today) if one.given]
+    vlan = tiers.tiers["devices"].vlan
+    rows = [
+        {"asset": one.asset, "mac": one.mac, "vlan": vlan, "seconds": ((one.until - today).days + 1) * 86400}
+        for one in given
+    ]
+    answer = Assignments(state).fix(rows)
+    if not answer.done:
+        raise SekishoError(f"the RADIUS server did not take the device list: {answer.why}", "run it again")
+    with state.transaction() as tx:
+        record(
+            tx, "devices.let_in", {"type": "policy", "name": "devices.yml"}, {"assets": [one.asset for one in given]}
+        )
+    return len(rows)
+
+
+def _certificate(
+    authority: Authority, request: Path, name: str, *, server: bool = False, certificate: Path | None = None
+) -> x509.Certificate:
+    path = certificate or request.with_suffix(".crt")
+    asked = request.read_bytes()
+    if path.exists():
+        try:
+            old = x509.load_pem_x509_certificate(path.read_bytes())
+        except ValueError as error:
+            raise BadInput(f"{path} is not a certificate", "remove it, and enrol again") from error
+        if ca.matches(old, asked, name):
+            return old
+    new = authority.sign(asked, name, server=server)
+    write_atomic(path, ca.pem(new))
+    return new
