@@ -164,21 +164,18 @@ def compare(listed: dict[str, str], found: dict[str, str]) -> None:
 
     Both map name to SHA-256. Records are compared as a sequence, so that a shift is told from an exchange.
     """
-    places = in_order(listed | found)
-    there, wanted = set(found.values()), set(listed.values())
-    earlier: set[str] = set()
-    for place in places:
+    there, more = set(found.values()), len(in_order(found)) - len(in_order(listed))
+    for place in in_order(listed | found):
         want, have = listed.get(place), found.get(place)
         if want == have:
-            earlier.add(str(want))
             continue
-        if want is None:
-            raise wrong(place, "added", "the manifest does not name it")
-        if have is None or (have in wanted and want not in there and have not in earlier):
+        if have is None:
             raise wrong(place, "reordered" if want in there else "removed")
-        if have in wanted and have not in earlier:
-            raise wrong(place, "reordered", "another record stands in its place")
-        raise wrong(place, "added" if want in there else "changed")
+        if want is None or (more > 0 and want in there):
+            raise wrong(place, "added", "the manifest does not name it")
+        if more < 0 and want not in there:
+            raise wrong(place, "removed")
+        raise wrong(place, "reordered" if want in there else "changed")
     for name in sorted(listed | found):
         if listed.get(name) != found.get(name):
             raise wrong(name, "added" if name not in listed else "removed" if name not in found else "changed")
