@@ -61,8 +61,13 @@ def sign(pack: Path, key: Ed25519PrivateKey, *, verdict: Verdict, expires: date)
         expires=expires.isoformat(),
         at=stamp(),
     )
-    subject = [{"name": pack.name, "digest": {"sha256": found.digest}}]
-    return statement.seal(key, statement.COUNTERSIGNATURE, subject, asdict(one)) + b"\n"
+    return seal(one, key, pack.name) + b"\n"
+
+
+def seal(one: Countersignature, key: Ed25519PrivateKey, name: str) -> bytes:
+    """Sign a countersignature on the pack `name`."""
+    subject = [{"name": name, "digest": {"sha256": one.pack}}]
+    return statement.seal(key, statement.COUNTERSIGNATURE, subject, asdict(one))
 
 
 def accept(state: State, file: Path) -> tuple[Countersignature, int]:
@@ -82,7 +87,7 @@ def accept(state: State, file: Path) -> tuple[Countersignature, int]:
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}", "name the file that the auditor sent") from error
     with state.transaction() as tx:
-        one, keyid = _opened(raw, str(file))
+        one, keyid = read(raw, str(file))
         reasons = _foreign(state, one, keyid, raw)
         if reasons:
             raise Refused(f"{file} was not accepted: {'; '.join(reasons)}", "nothing was changed")
@@ -105,7 +110,7 @@ def standing(state: State) -> list[str]:
     if not rows:
         return ["no outside confirmation: no auditor has countersigned a pack of this state"]
     raw = bytes(rows[0]["envelope"])
-    one, keyid = _opened(raw, "the countersignature")
+    one, keyid = read(raw, "the countersignature")
     reasons = _foreign(state, one, keyid, raw)
     if one.verdict != "yes":
         reasons.append("the auditor's verdict is no")
@@ -147,7 +152,12 @@ def signers(state: State) -> set[str]:
     return {str(row["k"]) for row in rows} | ({keys.fingerprint(public)} if public else set())
 
 
-def _opened(raw: bytes, where: str) -> tuple[Countersignature, str]:
+def read(raw: bytes, where: str) -> tuple[Countersignature, str]:
+    """A countersignature, and the fingerprint of the key that it claims; the signature is not checked.
+
+    Raises:
+        BadInput: it is none.
+    """
     opened = statement.unseal(raw, where)
     try:
         if opened.predicate_type != statement.COUNTERSIGNATURE:
