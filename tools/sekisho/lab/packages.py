@@ -27,6 +27,7 @@ PACKAGES: tuple[str, ...] = (
     "openvswitch-switch",
     "procps",
     "python3",
+    "python3-apt",
     "python3-cryptography",
     "python3-yaml",
     "rsyslog",
