@@ -15,6 +15,7 @@ from sekisho.fleet.terminal import Terminal
 from sekisho.policy.controls import Control, Controls
 
 _AUDITORS = {"auditor.added", "auditor.removed"}
+_PLANS = {"wave.planned": Standing.PLANNED, "fleet.unplanned": Standing.UNPLANNED}
 _OUTCOMES = {"passed", "failed", "not evaluated"}
 
 
@@ -64,7 +65,7 @@ class Tally:
 
 @dataclass
 class Picture:
-    """Everything that the report shows. `unaccounted` are terminals of the ledger that no record speaks of."""
+    """Everything that the report shows. `planned`: a terminal's last record of a plan."""
 
     head: Head
     as_of: str
@@ -78,7 +79,8 @@ class Picture:
     countersignatures: list[Record]
     imports: list[Record]
     router: list[Record]
-    unaccounted: list[tuple[Terminal, str]]
+    unaccounted: list[tuple[Terminal, str, str]]
+    planned: dict[str, tuple[int, str]]
     controls: list[Tally]
     checks: Mapping[str, CheckText]
     unknown_checks: list[str]
@@ -108,6 +110,11 @@ class Picture:
         """The terminals of a wave."""
         return [one for one in self.terminals if one.wave == name]
 
+    def problems(self, asset: str) -> list[tuple[str, str, str]]:
+        """What stood against a terminal at the last gate that was asked of it: check, outcome, detail."""
+        gates = [step for step in self.ways.get(asset, []) if step.gate]
+        return gates[-1].problems if gates else []
+
     def stopped(self) -> list[Terminal]:
         """The terminals that did not make it, or not yet: refused, returned, out of reach, deferred, quarantined."""
         held = {Standing.REFUSED, Standing.RETURNED, Standing.UNREACHED, Standing.DEFERRED, Standing.QUARANTINED}
@@ -131,6 +138,7 @@ def draw(state: State, checks: Mapping[str, CheckText], catalogue: Controls, pol
         imports=[],
         router=[],
         unaccounted=[],
+        planned={},
         controls=[Tally(one) for one in catalogue.controls],
         checks=checks,
         unknown_checks=[],
@@ -155,6 +163,8 @@ def _take(picture: Picture, one: Record, outcomes: dict[str, Counter[str]]) -> N
         picture.imports.append(one)
     elif one.kind == "router.reading":
         picture.router.append(one)
+    if one.kind in _PLANS:
+        picture.planned |= dict.fromkeys(map(str, one.body.get("terminals") or []), (one.seq, _PLANS[one.kind]))
     if one.subject["type"] == "terminal":
         picture.ways[one.subject["name"]].append(_step(one, outcomes))
     elif one.subject["type"] == "wave":
@@ -191,16 +201,22 @@ def _tally(picture: Picture, outcomes: dict[str, Counter[str]]) -> None:
     picture.unknown_checks = sorted(set(outcomes) - set(picture.checks))
 
 
-def _unaccounted(picture: Picture) -> list[tuple[Terminal, str]]:
-    """Terminals whose standing in the ledger no record explains. One that never moved needs only its import."""
+def _unaccounted(picture: Picture) -> list[tuple[Terminal, str, str]]:
+    """Terminals whose standing in the ledger no record explains, with the reason in Japanese and English.
+
+    One that never moved needs only its import.
+    """
     imported = {asset for one in picture.imports for asset in one.body.get("added") or []}
-    found: list[tuple[Terminal, str]] = []
+    found: list[tuple[Terminal, str, str]] = []
     for one in picture.terminals:
-        became = [step.became for step in picture.ways.get(one.asset, []) if step.became]
+        became = [(step.seq, step.became) for step in picture.ways.get(one.asset, []) if step.became]
+        became.append(picture.planned.get(one.asset, (0, "")))
+        seq, last = max(became)
         if one.asset not in imported:
-            found.append((one, "no record says that it was imported"))
-        elif became and became[-1] != one.standing:
-            found.append((one, f"the ledger says {one.standing}, its last record says {became[-1]}"))
-        elif not became and one.standing not in {Standing.UNPLANNED, Standing.FIXED, Standing.PLANNED}:
-            found.append((one, f"no record says how it became {one.standing}"))
+            found.append((one, "取込みの記録がない", "no record says that it was imported"))
+        elif seq == 0 and one.standing not in {Standing.UNPLANNED, Standing.FIXED}:
+            found.append((one, "この状態に至った記録がない", f"no record says how it became {one.standing}"))
+        elif seq > 0 and last != one.standing:
+            told = Standing(last).ja if last in set(Standing) else last
+            found.append((one, f"最後の記録({seq}番)では「{told}」", f"its last record, {seq}, says {last}"))
     return found
