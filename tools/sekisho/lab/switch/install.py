@@ -26,7 +26,7 @@ RestartSec=0.2
 """,
     "switch-vswitchd.service": """[Unit]
 Description=Open vSwitch in userspace
-BindsTo=switch-ovsdb.service
+Wants=switch-ovsdb.service
 After=switch-ovsdb.service
 [Service]
 ExecStartPre=/bin/sh -c "until ovs-vsctl --no-wait --timeout=1 init; do sleep 0.05; done"
@@ -38,7 +38,7 @@ RestartSec=0.2
     # A dead agent leaves no port open: systemd ends its authenticators, then takes every terminal's flow away.
     "port-agent.service": """[Unit]
 Description=Port agent
-BindsTo=switch-vswitchd.service
+Wants=switch-vswitchd.service
 After=switch-vswitchd.service
 StartLimitIntervalSec=0
 [Service]
