@@ -66,7 +66,8 @@ def work(run: Run, todo: Sequence[Terminal]) -> None:
         Refused: more terminals failed, or were out of reach, than the wave's budget allows; the rest was not touched.
     """
     size = len(run.journal.ledger.terminals(wave=run.wave))
-    for batch in plan.batches(todo, run.waves):
+    fleet = plan.department_sizes(run.journal.ledger.terminals())
+    for batch in plan.batches(todo, run.waves, fleet):
         _batch(run, batch)
         _within_budget(run, size)
 

@@ -62,6 +62,14 @@ class Flow(Strict):
     why: str = Field(min_length=1)
 
 
+class Route(Strict):
+    """Where the core router sends what is not directly connected: to a gateway, or nowhere."""
+
+    to: IPv4Network
+    via: IPv4Address | Literal["blackhole"]
+    why: str = Field(min_length=1)
+
+
 class Shared(Strict):
     """A host that both tiers can reach, and why it is no bridge between them."""
 
@@ -84,6 +92,7 @@ class Tiers(Strict):
     version: Literal[1]
     tiers: dict[str, Network]
     segments: dict[str, Network]
+    routes: tuple[Route, ...] = ()
     shared: tuple[Shared, ...]
     flows: tuple[Flow, ...]
     never: tuple[Never, ...] = Field(min_length=1)

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS journal (
 """
 
 
-class Wrong(Exception):
+class RequestError(Exception):
     """The request cannot be carried out; the text says why."""
 
 
@@ -62,14 +62,14 @@ def effective(row, now):
 def take(request, name, kind, pattern=None):
     value = request.get(name)
     if not isinstance(value, kind) or isinstance(value, bool) or (pattern and not pattern.fullmatch(value)):
-        raise Wrong(f"{name}: missing or malformed")
+        raise RequestError(f"{name}: missing or malformed")
     return value
 
 
 def row_of(database, cn):
     row = database.execute("SELECT * FROM assignment WHERE cn = ?", (cn,)).fetchone()
     if row is None:
-        raise Wrong("the RADIUS server does not know this terminal")
+        raise RequestError("the RADIUS server does not know this terminal")
     return row
 
 
@@ -113,7 +113,9 @@ def change(database, row, sql, values):
     """One compare-and-set, then the end of the session that it made wrong."""
     if database.execute(sql, values).rowcount != 1:
         now = row_of(database, row["cn"])
-        raise Wrong(f"the row says VLAN {effective(now, time.time())}, lease {now['lease']}: not what was expected")
+        raise RequestError(
+            f"the row says VLAN {effective(now, time.time())}, lease {now['lease']}: not what was expected"
+        )
     ended = disconnect(row)
     if ended != "silent":
         clear(database, row)
@@ -126,12 +128,12 @@ def cross(database, request):
     vlan, back = take(request, "vlan", int), take(request, "back", int)
     row = row_of(database, cn)
     if row["revoked"]:
-        raise Wrong("its certificate is revoked")
+        raise RequestError("its certificate is revoked")
     if not 1 <= seconds <= 86400 or lease <= row["lease"]:
-        raise Wrong("a lease needs a new number and a duration of 1 to 86400 s")
+        raise RequestError("a lease needs a new number and a duration of 1 to 86400 s")
     now = time.time()
     if effective(row, now) != back:
-        raise Wrong(f"it is in VLAN {effective(row, now)}, not in {back}")
+        raise RequestError(f"it is in VLAN {effective(row, now)}, not in {back}")
     sql = (
         "UPDATE assignment SET vlan = ?, next = ?, until = ?, lease = ?, wave = ?, gate = ?"
         " WHERE cn = ? AND lease = ? AND (until IS NULL OR until <= ?)"
@@ -142,7 +144,7 @@ def cross(database, request):
         database.execute(
             "UPDATE assignment SET vlan = ?, next = NULL, until = NULL WHERE cn = ? AND lease = ?", (back, cn, lease)
         )
-        raise Wrong("the switch did not acknowledge the end of the old session")
+        raise RequestError("the switch did not acknowledge the end of the old session")
     return {"disconnect": ended, "until_in": round(now + seconds - time.time(), 3)}
 
 
@@ -168,7 +170,7 @@ def give_back(database, request):
     )
     ended = change(database, row, sql, (request["wave"], "back:" + request["gate"], cn, lease))
     if ended == "silent":  # the lease's own end closes the port: Session-Timeout is with the switch
-        raise Wrong("the switch did not acknowledge; the port closes at the lease's end")
+        raise RequestError("the switch did not acknowledge; the port closes at the lease's end")
     return {"disconnect": ended}
 
 
@@ -180,10 +182,13 @@ def move(database, request):
     if row["vlan"] == vlan and row["until"] is None:
         ended = "none" if row["sid"] is None or request["do"] == "release" else disconnect(row)
     else:
-        sql = "UPDATE assignment SET vlan = ?, wave = ?, gate = ? WHERE cn = ? AND vlan = ? AND until IS NULL AND lease = ?"
+        sql = (
+            "UPDATE assignment SET vlan = ?, wave = ?, gate = ?"
+            " WHERE cn = ? AND vlan = ? AND until IS NULL AND lease = ?"
+        )
         ended = change(database, row, sql, (vlan, request["wave"], request["gate"], cn, origin, lease))
     if ended == "silent":
-        raise Wrong("the switch did not acknowledge the end of the old session")
+        raise RequestError("the switch did not acknowledge the end of the old session")
     return {"disconnect": ended}
 
 
@@ -204,7 +209,7 @@ def revoke(database, request):
     row = row_of(database, cn)
     ended = change(database, row, "UPDATE assignment SET revoked = 1, gate = ? WHERE cn = ?", (request["gate"], cn))
     if ended == "silent":
-        raise Wrong("revoked, but the switch did not acknowledge: pull the cable")
+        raise RequestError("revoked, but the switch did not acknowledge: pull the cable")
     return {"disconnect": ended}
 
 
@@ -237,6 +242,14 @@ WRITES = {
 }  # fmt: skip
 
 
+def write(database, word, request):
+    if word not in WRITES:
+        raise RequestError(f"unknown word {word!r}")
+    for name, kind in (("wave", str), ("gate", str), ("lease", int)):
+        take(request, name, kind)
+    return WRITES[word](database, request)
+
+
 def answer(database, line):
     """One line's answer. Every write needs wave, gate result and lease number, and stays in the journal."""
     cn = ""
@@ -246,12 +259,8 @@ def answer(database, line):
         word = request.get("do") if isinstance(request, dict) else None
         if word in READS:
             return {"cn": cn, "done": True, "why": "", **READS[word](database, request)}
-        if word not in WRITES:
-            raise Wrong(f"unknown word {word!r}")
-        for name, kind in (("wave", str), ("gate", str), ("lease", int)):
-            take(request, name, kind)
-        said = {"cn": cn, "done": True, "why": "", **WRITES[word](database, request)}
-    except Wrong as wrong:
+        said = {"cn": cn, "done": True, "why": "", **write(database, word, request)}
+    except RequestError as wrong:
         said = {"cn": cn, "done": False, "why": str(wrong)}
     except (ValueError, RecursionError):
         return {"cn": "", "done": False, "why": "not a JSON object"}

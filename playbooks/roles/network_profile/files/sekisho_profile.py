@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Applies the profile of the network that this terminal was given; it has no timer and decides nothing.
+
+After every authentication (wpa_supplicant's control socket) the address is asked for anew: the VLAN may have changed.
+Whenever the card's address changes, the host rules become those of the tier whose network the address lies in, or the
+closed ones if it lies in none that the terminal knows. /run/sekisho/profile has the tier's name, or "closed".
+"""
+
+import ipaddress
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CARD = "eth0"
+PROFILES = Path("/etc/sekisho/profiles")
+APPLIED = Path("/run/sekisho/profile")
+SUPPLICANT = Path("/run/sekisho-supplicant") / CARD
+OWN = Path("/run/sekisho/supplicant-client")
+GRACE = 3.0  # seconds without an address, as a renewal has, before the rules become the closed ones
+
+
+def given():
+    """The tier whose network the card's address lies in; "" while it has none, "closed" for several or unknown ones."""
+    said = subprocess.run(["ip", "-j", "-4", "addr", "show", "dev", CARD], capture_output=True, check=False).stdout
+    found = [info["local"] for link in json.loads(said or "[]") for info in link.get("addr_info", [])]
+    if not found:
+        return ""
+    networks = json.loads((PROFILES / "networks.json").read_text(encoding="utf-8"))
+    tiers = {
+        next((tier for tier, net in networks.items() if ipaddress.ip_address(one) in ipaddress.ip_network(net)), "")
+        for one in found
+    }
+    return tiers.pop() or "closed" if len(tiers) == 1 else "closed"
+
+
+def apply(profile):
+    """Load a profile's rules in one transaction, then say which; the closed one if they cannot be loaded."""
+    done = subprocess.run(["nft", "-f", str(PROFILES / f"{profile}.nft")], capture_output=True, check=False)
+    if done.returncode != 0:
+        print(f"profile {profile}: {done.stderr.decode(errors='replace')[:300]}", file=sys.stderr, flush=True)
+        if profile == "closed":
+            sys.exit(1)
+        profile = apply("closed")
+    new = APPLIED.with_suffix(".new")
+    new.write_text(profile, encoding="utf-8")
+    new.replace(APPLIED)
+    return profile
+
+
+def attach():
+    """A socket that hears wpa_supplicant's events, or None while it does not run."""
+    OWN.unlink(missing_ok=True)
+    ears = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        ears.bind(str(OWN))
+        ears.connect(str(SUPPLICANT))
+        ears.settimeout(1)
+        ears.send(b"ATTACH")
+        ears.recv(64)
+    except OSError:
+        ears.close()
+        return None
+    return ears
+
+
+def heard(ears):
+    """Whether an authentication has succeeded among the waiting events; raises OSError when the supplicant is gone."""
+    success = False
+    ears.setblocking(False)
+    while True:
+        try:
+            event = ears.recv(4096)
+        except BlockingIOError:
+            return success
+        if b"CTRL-EVENT-TERMINATING" in event:
+            raise ConnectionResetError
+        success = success or b"CTRL-EVENT-EAP-SUCCESS" in event
+
+
+class Rules:
+    """The profile in force, following the card's address."""
+
+    def __init__(self):
+        self.applied, self.lost = "", time.monotonic()
+
+    def follow(self):
+        """Apply the profile of the present address; the closed one when there has been none for a while."""
+        tier = given()
+        if tier:
+            self.lost = None
+            if tier != self.applied:
+                self.applied = tier if apply(tier) == tier else ""
+        elif self.lost is None:
+            self.lost = time.monotonic()
+        elif self.applied != "closed" and time.monotonic() - self.lost > GRACE:
+            self.applied = apply("closed")
+
+
+def renew():
+    """Ask for an address in the network that the port now belongs to."""
+    subprocess.run(["networkctl", "reconfigure", CARD], check=False)
+
+
+def main():
+    changes = subprocess.Popen(["ip", "-4", "monitor", "address"], stdout=subprocess.PIPE, bufsize=0)
+    rules, ears, pinged = Rules(), None, 0.0
+    while True:
+        rules.follow()
+        if ears is None and (ears := attach()):
+            renew()  # an authentication may have been missed
+        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], 1.0)
+        if changes.stdout in ready and not os.read(changes.stdout.fileno(), 65536):
+            sys.exit("ip monitor ended")
+        try:
+            if ears in ready and heard(ears):
+                renew()
+            elif ears and time.monotonic() - pinged > 5:
+                pinged = time.monotonic()
+                ears.send(b"PING")  # fails when a restarted supplicant has another socket
+        except OSError:
+            ears.close()
+            ears = None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""`make demo`: a migration night in the lab, driven through the command line as an official would.
+
+It brings up the lab, provisions it, lets a first migration be refused, obtains an auditor's countersignature, causes
+three mishaps on the machines themselves, moves the pilot wave, and leaves a verified evidence pack.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "demo"
+STATE = BUILD / "state"
+AUDITOR = BUILD / "auditor"
+SEKISHO = Path(sys.executable).parent / "sekisho"
+LAB = "demo"
+VERBOSE = "-v" in sys.argv[1:]
+console = Console(highlight=False)
+
+
+class Stopped(Exception):  # noqa: N818 - the demo stopped
+    """A step ended otherwise than the story says."""
+
+
+def call(*words: str | Path, wants: int = 0, quiet: bool = False) -> str:
+    """Run a sekisho command on this machine; `wants` is the exit code that the story expects."""
+    return _run([SEKISHO, *words], wants=wants, quiet=quiet)
+
+
+def control(*words: str | Path, wants: int = 0, quiet: bool = False) -> str:
+    """Run a sekisho command on the lab's control machine."""
+    return _run([SEKISHO, "lab", "exec", "--name", LAB, "control", "--", SEKISHO, *words], wants=wants, quiet=quiet)
+
+
+def _run(argv: Sequence[str | Path], *, wants: int, quiet: bool) -> str:
+    words = [str(word) for word in argv]
+    environment = {**os.environ, "SEKISHO_STATE": str(STATE)}
+    shown = " ".join(Path(words[0]).name if word == words[0] else word for word in words if word != "--")
+    if VERBOSE:
+        console.print(f"[dim]$ {shown}[/dim]")
+    pipe = subprocess.PIPE if quiet else None
+    done = subprocess.run(words, env=environment, stdout=pipe, text=True, check=False)
+    if done.returncode != wants:
+        raise Stopped(f"{shown}\nended with {done.returncode}, expected {wants}")
+    return done.stdout or ""
+
+
+def chapter(number: int, ja: str, en: str) -> None:
+    """Say what comes next."""
+    console.print(Panel(f"[bold]{ja}[/bold]\n[dim]{en}[/dim]", title=str(number), title_align="left", width=88))
+
+
+def lab(*words: str | Path, quiet: bool = False) -> str:
+    """Do something to the lab's machines or cables."""
+    return call("lab", words[0], "--name", LAB, *words[1:], quiet=quiet)
+
+
+def mishap(machine: str, command: str) -> None:
+    """Cause a fault on a machine itself, as an intruder or a careless hand would."""
+    lab("exec", machine, "--", "sh", "-c", command, quiet=True)
+
+
+def bring_up() -> None:
+    """The lab, from nothing."""
+    chapter(1, "まっさらな端末とサーバを用意する", "Blank machines, cables and a switch")
+    call("lab", "down", "--name", LAB, quiet=True)
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
+    lab("up")
+    chapter(2, "端末台帳を取り込む", "The terminal ledger of the example prefecture")
+    control("fleet", "import", ROOT / "inventory" / "example" / "ledger.csv")
+    chapter(3, "playbooks/site.yml で全体を構成する", "Everything on the machines is made by playbooks, over SSH")
+    provision("infrastructure.yml", "terminals.yml")
+    lab("plug", *machines(), "desk", quiet=True)
+
+
+def provision(*playbooks: str) -> None:
+    """Run playbooks by hand, as the README shows, with a line a task instead of a wall."""
+    for playbook in playbooks:
+        argv = [
+            SEKISHO,
+            "lab",
+            "exec",
+            "--name",
+            LAB,
+            "control",
+            "--",
+            Path(sys.executable).parent / "ansible-playbook",
+        ]
+        argv += ["-i", ROOT / "inventory" / "ledger", ROOT / "playbooks" / playbook]
+        environment = {
+            **os.environ,
+            "SEKISHO_STATE": str(STATE),
+            "SEKISHO": str(SEKISHO),
+            "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
+        }
+        log = BUILD / f"{Path(playbook).stem}.log"
+        with (
+            log.open("w", encoding="utf-8") as keep,
+            console.status(playbook) as status,
+            subprocess.Popen(
+                [str(word) for word in argv],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                keep.write(line)
+                if line.startswith("TASK ["):
+                    status.update(f"{playbook}: {line[6:].partition(']')[0]}")
+                if VERBOSE:
+                    console.print(line.rstrip(), markup=False)
+        if process.returncode:
+            tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-25:])
+            raise Stopped(f"{playbook} ended with {process.returncode}; the last lines of {log}:\n{tail}")
+        console.print(f"  {playbook} ✓")
+
+
+def machines() -> list[str]:
+    """Names of the lab's machines that hang on a port of the access switch."""
+    status = json.loads(lab("status", "--json", quiet=True))
+    return sorted(status["ports"])
+
+
+def confirm_outside() -> None:
+    """The auditor's part, with the auditor's own key."""
+    chapter(5, "外部監査人が証跡パックを検証し、副署する", "The outside auditor verifies a pack and countersigns")
+    AUDITOR.mkdir(exist_ok=True)
+    call("auditor", "keygen", AUDITOR / "auditor.key", quiet=True)
+    call("auditor", "add", AUDITOR / "auditor.key.pub", "--name", "外部監査人", quiet=True)
+    call("pack", "build", "-o", AUDITOR / "before.zip", quiet=True)
+    expires = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    signed = AUDITOR / "countersignature.json"
+    call(
+        *("pack", "countersign", AUDITOR / "before.zip", "--key", AUDITOR / "auditor.key"),
+        *("--verdict", "yes", "--expires", expires, "-o", signed),
+    )
+    call("auditor", "accept", signed)
+
+
+def migrate() -> None:
+    """The pilot wave, with three mishaps that nobody told the product of."""
+    chapter(4, "外部確認なしでは、ゲートが移行を拒否する", "Without an outside confirmation the gate refuses")
+    control("plan")
+    control("migrate", "--wave", "pilot", wants=1)
+    confirm_outside()
+    chapter(6, "先行グループの移行", "The pilot wave; three terminals have a problem of their own")
+    console.print("  PC-0004: 管理者アカウントを不正に追加 / a rogue administrator account")
+    mishap("pc-0004", "useradd --create-home rogue && usermod --append --groups sudo rogue")
+    console.print("  PC-0008: インターネット側に出られない設定 / its network breaks after the crossing")
+    mishap("pc-0008", "ip route add blackhole 203.0.113.0/24")
+    console.print("  PC-0012: 電源が入っていない / switched off")
+    lab("power", "pc-0012", "off", quiet=True)
+    control("migrate", "--wave", "pilot")
+    picture = json.loads(control("status", "--json", quiet=True))
+    expect(picture)
+
+
+def expect(picture: dict[str, Any]) -> None:
+    """The story's end, held against what the ledger and RADIUS say."""
+    terminals = picture["terminals"]
+    stands = {one["asset"]: one["standing"] for one in terminals}
+    wanted = {"PC-0004": "refused", "PC-0008": "returned", "PC-0012": "unreached"}
+    wrong = {asset: stands[asset] for asset, standing in wanted.items() if stands[asset] != standing}
+    others = [one for one in terminals if one["kind"] == "staff" and one["asset"] not in wanted]
+    wrong |= {one["asset"]: one["standing"] for one in others if one["standing"] != "confirmed"}
+    if wrong or not picture["sound"]:
+        raise Stopped(f"unexpected: {wrong or picture['differences'] or picture['unknown']}")
+    console.print(f"  [green]{len(others)} 台が移行完了、3 台は理由つきで残留[/green]")
+
+
+def prove() -> None:
+    """The evidence pack, verified with the auditor's stand-alone program."""
+    chapter(
+        7,
+        "証跡パックを作り、独立した検証プログラムで確かめる",
+        "The evidence pack, verified by the stand-alone verifier",
+    )
+    pack = BUILD / "pack.zip"
+    call("pack", "build", "-o", pack, quiet=True)
+    verifier = ROOT / "audit" / "verify_pack.py"
+    trust = STATE / "keys" / "signer.pub"
+    argv = [sys.executable, verifier, pack, "--trust", trust, "--after", AUDITOR / "before.zip"]
+    if subprocess.run([str(word) for word in argv], check=False).returncode:
+        raise Stopped("the pack did not verify")
+    console.print(f"\n証跡パック / evidence pack: [bold]{pack.relative_to(ROOT)}[/bold]")
+    console.print("片付け / to remove the lab: [bold].venv/bin/sekisho lab down[/bold]")
+
+
+def main() -> int:
+    """Tell the story; 0 when it ended as told."""
+    started = time.monotonic()
+    try:
+        bring_up()
+        migrate()
+        prove()
+    except Stopped as stopped:
+        console.print(f"[red]demo stopped:[/red] {stopped}", markup=True)
+        return 1
+    console.print(f"[dim]{time.monotonic() - started:.0f} s[/dim]")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

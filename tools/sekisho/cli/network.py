@@ -1,0 +1,40 @@
+"""`sekisho network`: the core router, held against the policy."""
+
+from __future__ import annotations
+
+import typer
+
+from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.core.state import open_state
+from sekisho.evidence.chain import Chain
+from sekisho.network import router
+
+app = typer.Typer(help="The core router's addresses and routes, held against policies/tiers.yml.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group to the front door."""
+    root.add_typer(app, name="network")
+
+
+@app.command()
+def show(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Read the router; exit code 1 if it differs from the policy."""
+    facts = router.reading(open_state(state))
+    if as_json:
+        print_json(facts)
+    else:
+        typer.echo(facts["running"])
+        typer.echo("\n".join(facts["differs"]) or "the router is as the policy says")
+    if facts["differs"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def apply(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Lead the router to the policy, and put both readings on the chain."""
+    opened = open_state(state)
+    facts = router.apply(opened)
+    with opened.transaction() as tx:
+        Chain(opened).append(tx, "router.applied", {"type": "device", "name": "core"}, facts)
+    print_json(facts) if as_json else typer.echo("\n".join(facts["lines"]) or "nothing to change")

@@ -1,0 +1,97 @@
+"""Undoing: from probation straight home; who has met the internet only through quarantine and a return gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sekisho.core.errors import Refused, SekishoError
+from sekisho.fleet.standing import Standing
+from sekisho.fleet.terminal import Terminal
+from sekisho.migration import crossing, gates
+from sekisho.migration.journal import Change
+from sekisho.migration.wave import Run
+
+_ON_PROBATION = {Standing.CROSSING, Standing.PROBATION, Standing.CONFIRMING, Standing.RETURNING}
+
+
+def rollback(run: Run, terminals: Sequence[Terminal], why: str) -> dict[str, str]:
+    """Take terminals out of the internet tier; what became of each, by asset number.
+
+    Raises:
+        SekishoError: a port did not acknowledge; the terminal stands at `quarantining` and the command can be repeated.
+    """
+    home = {one.asset: why for one in terminals if one.standing in _ON_PROBATION}
+    crossing.give_back(home, wave=run.wave, journal=run.journal, identity=run.identity)
+    met = [one for one in terminals if one.standing in {Standing.CONFIRMED, Standing.QUARANTINING}]
+    run.journal.change(
+        [
+            Change(one.asset, Standing.QUARANTINING, why, "quarantine.intent", lease=one.lease)
+            for one in met
+            if one.standing == Standing.CONFIRMED
+        ]
+    )
+    answers = run.identity.quarantine(
+        {one.asset: one.lease or 0 for one in met},
+        vlan=run.tiers.tiers["quarantine"].vlan,
+        wave=run.wave,
+        gate="rollback",
+    )
+    run.journal.change(
+        [
+            Change(
+                one.asset,
+                Standing.QUARANTINED,
+                why,
+                "quarantine.done",
+                tier="quarantine",
+                facts=answers[one.asset].facts,
+            )
+            for one in met
+            if answers[one.asset].done
+        ]
+    )
+    silent = [one.asset for one in met if not answers[one.asset].done]
+    if silent:
+        raise SekishoError(
+            f"not acknowledged by the switch: {', '.join(silent)}", "pull the cable, and run the same command again"
+        )
+    return {one.asset: str(run.journal.ledger.terminal(one.asset).standing) for one in terminals}
+
+
+def release(run: Run, terminal: Terminal, *, cleaned_by: str, proof: dict[str, str]) -> None:
+    """Take a quarantined terminal back to the LGWAN tier, through the return gate.
+
+    `proof` says how it was made clean: the digest of a scan's report, or the day of its reinstallation.
+
+    Raises:
+        Refused: it is not in quarantine, or the return gate said no.
+    """
+    if terminal.standing not in {Standing.QUARANTINED, Standing.RELEASING}:
+        raise Refused(
+            f"{terminal.asset} is {terminal.standing}, not in quarantine", "`sekisho rollback` takes it there"
+        )
+    run.journal.note("return.proof", {"type": "terminal", "name": terminal.asset}, {"cleaned_by": cleaned_by, **proof})
+    verdict = gates.evaluate("return", [terminal], state=run.state.folder, lock=run.lock.descriptor)[terminal.asset]
+    if not verdict.passed:
+        run.journal.note("gate.result", {"type": "terminal", "name": terminal.asset}, verdict.facts())
+        raise Refused(f"{terminal.asset} stays in quarantine: {verdict.reason}", "mend it, and release it again")
+    if terminal.standing == Standing.QUARANTINED:
+        run.journal.change(
+            [Change(terminal.asset, Standing.RELEASING, "passed the return gate", "gate.result", facts=verdict.facts())]
+        )
+    answer = run.identity.release(
+        {terminal.asset: terminal.lease or 0},
+        vlan=run.tiers.tiers["lgwan"].vlan,
+        wave=run.wave,
+        gate="return:passed",
+    )[terminal.asset]
+    if not answer.done:
+        run.journal.change([Change(terminal.asset, Standing.QUARANTINED, f"not released: {answer.why}")])
+        raise Refused(f"{terminal.asset} stays in quarantine: {answer.why}", "look at the switch, and release it again")
+    run.journal.change(
+        [
+            Change(
+                terminal.asset, Standing.UNPLANNED, "released", "quarantine.released", tier="lgwan", facts=answer.facts
+            )
+        ]
+    )
