@@ -13,7 +13,7 @@ from sekisho.core import folders
 from sekisho.core.clock import now
 from sekisho.core.errors import BadInput, Refused, SekishoError
 from sekisho.core.state import State, open_state
-from sekisho.evidence import auditors, countersignature, keys, pack
+from sekisho.evidence import auditors, countersignature, keys, pack, statement
 from sekisho.evidence.chain import Chain
 
 SOON = (now() + timedelta(days=30)).date()
@@ -178,9 +178,19 @@ def test_our_own_key_slipped_into_the_table(state: State, key: Path) -> None:
         public = own.public_key()
         row = (keys.fingerprint(public), "x", keys.public_pem(public), 1)
         tx.run("INSERT INTO auditor (fingerprint, name, public_key, added) VALUES (?, ?, ?, ?)", row)
-        tx.run("INSERT INTO countersignature VALUES ('d', ?, 1)", (raw,))
-    reasons = countersignature.standing(state)
-    assert any("signed our own records" in reason for reason in reasons)
+        tx.run("INSERT INTO countersignature VALUES (?, ?, 1)", (statement.digest(raw), raw))
+    assert "no outside confirmation" in countersignature.standing(state)[0]
+    file.write_bytes(raw)
+    with pytest.raises(Refused, match=r"not one of the auditor keys; its key has signed our own records"):
+        countersignature.accept(state, file)
+
+
+def test_an_older_yes_cannot_be_put_in_the_place_of_a_no(state: State, key: Path) -> None:
+    countersignature.accept(state, signed(built(state), key))
+    countersignature.accept(state, signed(built(state, "second.zip"), key, verdict="no"))
+    with state.transaction() as tx:
+        tx.run("UPDATE countersignature SET envelope = (SELECT envelope FROM countersignature ORDER BY record LIMIT 1)")
+    assert any("not the one that was accepted" in reason for reason in countersignature.standing(state))
 
 
 def test_a_forged_verdict(state: State, key: Path) -> None:

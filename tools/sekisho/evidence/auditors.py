@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sekisho.core.errors import BadInput, Refused
 from sekisho.core.state import State
-from sekisho.evidence import keys
+from sekisho.evidence import keys, statement
 from sekisho.evidence.chain import Chain
 
 
@@ -24,9 +24,23 @@ class Auditor:
 
 
 def every(state: State) -> list[Auditor]:
-    """All auditor keys that ever were, oldest first."""
-    rows = state.read("SELECT fingerprint, name, public_key, added, removed FROM auditor ORDER BY added")
-    return [Auditor(**dict(row)) for row in rows]
+    """All auditor keys that ever were, oldest first: as the signed records say, not the table beside them.
+
+    Raises:
+        Refused: a record of them is not signed by our key.
+    """
+    chain = Chain(state)
+    found: dict[str, Auditor] = {}
+    for one in chain.records("auditor.*"):
+        key = chain.public_key()
+        if key is not None:
+            statement.check(one.envelope, key, f"record {one.seq}")
+        print_of = str(one.body["fingerprint"])
+        if one.kind == "auditor.added":
+            found[print_of] = Auditor(print_of, str(one.body["auditor"]), str(one.body["public_key"]), one.seq, None)
+        elif print_of in found:
+            found[print_of] = replace(found[print_of], removed=one.seq)
+    return list(found.values())
 
 
 def current(state: State) -> list[Auditor]:

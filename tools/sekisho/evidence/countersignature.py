@@ -106,9 +106,13 @@ def standing(state: State) -> list[str]:
     Raises:
         Refused: the stored countersignature is not what was accepted.
     """
-    rows = state.read("SELECT envelope FROM countersignature ORDER BY record DESC LIMIT 1")
-    if not rows:
+    accepted = list(Chain(state).records("countersignature.accepted"))
+    if not accepted:
         return ["no outside confirmation: no auditor has countersigned a pack of this state"]
+    name = str(accepted[-1].body.get("envelope_sha256"))
+    rows = state.read("SELECT envelope FROM countersignature WHERE digest = ?", (name,))
+    if not rows or statement.digest(bytes(rows[0]["envelope"])) != name:
+        return [f"the countersignature of record {accepted[-1].seq} is not the one that was accepted"]
     raw = bytes(rows[0]["envelope"])
     one, keyid = read(raw, "the countersignature")
     reasons = _foreign(state, one, keyid, raw)
