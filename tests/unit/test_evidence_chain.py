@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -160,3 +163,37 @@ def test_records_of_a_kind(state: State) -> None:
     add(state, 2, "auditor.added")
     add(state, 1, "gate.result")
     assert [one.seq for one in Chain(state).records(kind="auditor.*")] == [1, 2]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_fills_up_while_appending(tmp_path: Path) -> None:
+    """A real file system of 1 MiB: the append that no longer fits is told, and the chain goes on once there is room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False).returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        state = open_state(disk / "state", create=True)
+        add(state, 3)
+        before = Chain(state).head()
+        (disk / "filler").write_bytes(b"")
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        full = None
+        for _ in range(100):  # what is left of the log's last page still takes a few
+            try:
+                add(state, 1)
+            except SekishoError as error:
+                full = error
+                break
+            before = Chain(state).head()
+        assert full is not None
+        assert "could not be written" in full.what
+        assert Chain(state).verify() == before
+        (disk / "filler").unlink()
+        add(state, 1)
+        assert Chain(state).verify().length == before.length + 1
+        state.close()
+    finally:
+        subprocess.run(["umount", disk], check=True)
