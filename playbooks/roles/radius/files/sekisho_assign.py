@@ -257,6 +257,8 @@ def answer(database, line):
         request = json.loads(line)
         cn = request.get("cn", "") if isinstance(request, dict) else ""
         word = request.get("do") if isinstance(request, dict) else None
+        if not isinstance(word, str):
+            raise Wrong("no word says what to do")
         if word in READS:
             return {"cn": cn, "done": True, "why": "", **READS[word](database, request)}
         said = {"cn": cn, "done": True, "why": "", **write(database, word, request)}
