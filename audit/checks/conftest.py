@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import testinfra
-from sekisho.identity.assignments import Assignment, Assignments
 from testinfra.host import Host
 
 from sekisho.core import ssh
@@ -24,6 +23,7 @@ from sekisho.core.state import open_state
 from sekisho.fleet import hosts as hosts_file
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.terminal import Terminal
+from sekisho.identity.assignments import Assignment, Assignments
 from sekisho.policy import gates as gates_file
 from sekisho.policy import tiers as tiers_file
 from sekisho.policy.tiers import Tiers

@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from declare import check
-from sekisho.identity.assignments import Assignment
 
 from sekisho.fleet.terminal import Terminal
+from sekisho.identity.assignments import Assignment
 from sekisho.policy.tiers import Tiers
 
 _ALIVE = {"REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT"}

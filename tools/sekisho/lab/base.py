@@ -18,7 +18,7 @@ from sekisho.lab.stream import follow
 
 Report = Callable[[str, float], None]  # what is being done, and the part of it that is done (0 to 1)
 
-_RECIPE = "4"  # counts up when this module builds something else from the same packages
+_RECIPE = "5"  # counts up when this module builds something else from the same packages
 _LEAN = """path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*
@@ -168,9 +168,11 @@ _SETTLE = f"useradd -m -s /bin/bash admin; usermod -p '*' admin; systemctl enabl
 def _settle(root: Path) -> None:
     """Turn the tree into a blank machine: nothing enabled but sshd and networkd, no identity, no trace of the build."""
     etc = root / "etc"
-    for link in [*etc.glob("systemd/system/*.wants/*"), *etc.glob("rc?.d/S*")]:
+    for link in etc.glob("systemd/system/*.wants/*"):
         if link.name not in ENABLED:
             link.unlink()
+    for link in etc.glob("rc?.d/S*"):
+        link.rename(link.with_name("K" + link.name[1:]))  # disabled; without any link `systemctl enable` would fail
     (etc / "systemd/system/syslog.service").unlink(missing_ok=True)
     argv = ["chroot", str(root), "sh", "-ec", _SETTLE]
     for _ in follow(_isolated(*argv), log=root.parent / "settle.log"):
