@@ -121,10 +121,10 @@ def _flows(tiers: Tiers, hosts: Hosts) -> Iterator[Permit]:
     for flow in tiers.flows:
         for source in flow.from_:
             for target in flow.to:
-                interfaces = [tiers.interface(home_of(name, hosts)) for name in (source, target)]
-                if interfaces[0] != interfaces[1]:
-                    ends = [networks_of(name, tiers, hosts) for name in (source, target)]
-                    yield from (Permit(*interfaces, *ends, port) for port in flow.ports)
+                iif, oif = (tiers.interface(home_of(name, hosts)) for name in (source, target))
+                if iif != oif:
+                    one, other = (networks_of(name, tiers, hosts) for name in (source, target))
+                    yield from (Permit(iif, oif, one, other, port) for port in flow.ports)
 
 
 def _shared(tiers: Tiers, hosts: Hosts) -> Iterator[tuple[str, str]]:
