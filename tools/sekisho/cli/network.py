@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.core.files import write_atomic
 from sekisho.core.state import open_state
 from sekisho.evidence.chain import Chain
-from sekisho.network import router
+from sekisho.fleet import hosts
+from sekisho.network import proof, router, ruleset
+from sekisho.policy import tiers as policy
 
 app = typer.Typer(help="The core router's addresses and routes, held against policies/tiers.yml.", no_args_is_help=True)
 
@@ -15,6 +21,21 @@ app = typer.Typer(help="The core router's addresses and routes, held against pol
 def register(root: typer.Typer) -> None:
     """Add the group to the front door."""
     root.add_typer(app, name="network")
+
+
+@app.command("compile")
+def compile_(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; default: standard output.")] = None,
+) -> None:
+    """Compile policies/tiers.yml into the core router's nftables ruleset, and prove it no wider than the policy."""
+    tiers = policy.read()
+    known = hosts.read(tiers)
+    text = ruleset.compile_ruleset(tiers, known)
+    proof.prove(text, tiers, known)  # whatever is generated is parsed back before anybody can load it
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomic(output, text)
 
 
 @app.command()
