@@ -1,10 +1,10 @@
-# Two commands: `make demo` and `make test`. Everything else is theirs.
+# Two commands: `make demo` and `make test`; each sets up what it needs.
 PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client
 
-.PHONY: setup lint test lock clean
+.PHONY: setup demo lint test lock clean
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/develop.txt pyproject.toml | debian
@@ -19,6 +19,9 @@ debian:
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+
+demo: setup
+	$(BIN)/python tools/demo.py
 
 lint: setup
 	$(BIN)/ruff check .
