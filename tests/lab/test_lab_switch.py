@@ -27,7 +27,7 @@ def sees(lab: Lab, mac: str) -> int:
     dumps = "".join(
         f"timeout 2 tcpdump -U -nn -i {card} ether src {mac} >/tmp/{card}.seen 2>/dev/null & " for card in GATEWAYS
     )
-    script = f"{dumps} wait 2>/dev/null; cat {' '.join(f'/tmp/{card}.seen' for card in GATEWAYS)} | wc -l"
+    script = f"{dumps} wait 2>/dev/null; cat {' '.join(f'/tmp/{card}.seen' for card in GATEWAYS)} | grep -c ."
     return int(run(lab, "core", script)[1].strip())
 
 

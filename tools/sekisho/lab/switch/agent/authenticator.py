@@ -13,7 +13,6 @@ from sekisho.lab.switch.agent.settings import RUN, SECRET, Settings
 
 Event = Callable[[str, str], None]  # what happened (hostapd's own word), and to which MAC address
 _EVENTS = {
-    "CTRL-EVENT-EAP-STARTED",
     "CTRL-EVENT-EAP-SUCCESS2",
     "CTRL-EVENT-EAP-FAILURE2",
     "CTRL-EVENT-EAP-TIMEOUT-FAILURE2",

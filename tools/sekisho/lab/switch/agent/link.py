@@ -15,7 +15,7 @@ _GETFLAGS, _SETFLAGS = 0x8913, 0x8914
 _OUTGOING = 4  # PACKET_OUTGOING: our own frames
 _EAPOL = 0x888E
 _PAE_GROUP = bytes.fromhex("0180c2000003")  # IEEE 802.1X: whoever is at the other end of the cable
-_WHO = bytes.fromhex("0200000501000005") + b"\x01"  # EAPOL version 2, EAP packet; Request 0, Identity
+_REQUEST, _SUCCESS, _FAILURE, _IDENTITY = 1, 3, 4, 1  # EAP (RFC 3748)
 
 
 def carrier(port: str) -> bool:
@@ -74,28 +74,54 @@ def _parse(data: bytes) -> list[tuple[str, bool]]:
 
 
 class Listener:
-    """Hears the first frames on a closed port: who is there, and whether it speaks 802.1X."""
+    """Hears the first frames on a closed port: who is there, and how far an EAP exchange has come.
 
-    def __init__(self, port: str, heard: Callable[[str, bool], None]) -> None:
+    `heard(mac, eapol)` is called for each frame from the terminal. `cut` is the number of the authenticator's last
+    request in an exchange that has not ended; the next listener is given it.
+    """
+
+    def __init__(self, port: str, heard: Callable[[str, bool], None], cut: int | None) -> None:
         self._heard = heard
+        self.cut = cut
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         self.socket.bind((port, 0x0003))  # ETH_P_ALL
 
     def knock(self) -> None:
-        """Ask whoever is there for its identity, as a switch does on a port that came up."""
+        """Ask whoever is there for its identity, as a switch does on a port that came up.
+
+        A supplicant whose exchange was cut off answers no such question for a minute, unless it is told that the
+        exchange has failed.
+        """
+        if self.cut is not None:
+            self._send(bytes((_FAILURE, self.cut, 0, 4)))
+            self.cut = None
+        self._send(bytes((_REQUEST, 0, 0, 5, _IDENTITY)))
+
+    def _send(self, packet: bytes) -> None:
         with contextlib.suppress(OSError):
             mine = self.socket.getsockname()[4]
-            self.socket.send(_PAE_GROUP + mine + struct.pack("!H", _EAPOL) + _WHO)
+            self.socket.send(_PAE_GROUP + mine + struct.pack("!HBBH", _EAPOL, 2, 0, len(packet)) + packet)
 
     def read(self) -> None:
-        """Take what came; calls `heard(mac, eapol)` for each frame from the terminal."""
-        try:
+        """Take what came."""
+        with contextlib.suppress(OSError):
             for _ in range(64):
                 frame, origin = self.socket.recvfrom(64)
-                if origin[2] != _OUTGOING and len(frame) >= 14 and not frame[6] & 1:
-                    self._heard(frame[6:12].hex(":"), struct.unpack_from("!H", frame, 12)[0] == _EAPOL)
-        except (BlockingIOError, OSError):
-            pass
+                if len(frame) < 14:
+                    continue
+                eapol = struct.unpack_from("!H", frame, 12)[0] == _EAPOL
+                if origin[2] == _OUTGOING:
+                    self._follow(frame if eapol else b"")
+                elif not frame[6] & 1:
+                    self._heard(frame[6:12].hex(":"), eapol)
+
+    def _follow(self, frame: bytes) -> None:
+        if len(frame) >= 20 and frame[15] == 0:  # an EAP packet of the authenticator's
+            code, number = frame[18], frame[19]
+            if code == _REQUEST and frame[22:23] != bytes((_IDENTITY,)):
+                self.cut = number
+            elif code in {_SUCCESS, _FAILURE}:
+                self.cut = None
 
     def close(self) -> None:
         """Hear no more."""

@@ -51,8 +51,7 @@ class Port:
         self._link = False
         self._listener: link.Listener | None = None
         self._heard: dict[str, bool] = {}  # MAC address: whether it spoke EAPOL
-        self._eap_runs = False
-        self._discard = False
+        self._cut: int | None = None  # the last request of an EAP exchange that was not ended
         self._round = 0  # counts up whenever what is on its way is no longer wanted
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -126,9 +125,9 @@ class Port:
         if self._mode == "bench":
             return
         if not up:
-            self._forget()
             await self._close(_LOST_CARRIER)
             await self._authenticator.remove()
+            self._forget()  # last: until hostapd is gone, an EAP exchange goes on
         elif changed:
             await self._authenticator.start()
             self._listen()
@@ -136,12 +135,11 @@ class Port:
     def _forget(self) -> None:
         self._round += 1
         self._heard.clear()
-        self._eap_runs = self._discard = False
         self._deafen()
 
     def _listen(self) -> None:
         if self._listener is None:
-            self._listener = link.Listener(self.name, self._hear)
+            self._listener = link.Listener(self.name, self._hear, self._cut)
             asyncio.get_running_loop().add_reader(self._listener.socket, self._listener.read)
             self._knock(self._listener)
 
@@ -154,6 +152,8 @@ class Port:
     def _deafen(self) -> None:
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener.socket)
+            self._listener.read()
+            self._cut = self._listener.cut
             self._listener.close()
             self._listener = None
 
@@ -191,8 +191,8 @@ class Port:
 
     async def _again(self, mac: str | None) -> None:
         """A fresh authenticator, for whoever is there: hostapd keeps a dead station for seconds otherwise."""
-        self._forget()
         await self._authenticator.remove()
+        self._forget()
         if self._link and self._mode == "desk":
             await self._authenticator.start()
             self._listen()
@@ -212,26 +212,15 @@ class Port:
         if self._mode != "desk" or not self._link:
             return
         session = self._session
-        if word == "CTRL-EVENT-EAP-STARTED":
-            self._eap_runs = True
-        elif word in {"CTRL-EVENT-EAP-SUCCESS2", "AP-STA-CONNECTED"}:
-            self._eap_runs = False
+        if word in {"CTRL-EVENT-EAP-SUCCESS2", "AP-STA-CONNECTED"}:
             await self._succeeded(mac)
-        else:
-            self._eap_runs = False
-            if session is not None and session.method == "eap" and session.mac == mac:
-                await self._close(_SESSION_TIMEOUT)
-                self._listen()
-                if word == "AP-STA-DISCONNECTED":  # expired: whoever is there may ask anew, at once
-                    await self._authenticator.invite(mac)
-            if self._discard:
-                self._discard = False
-                await self._again(mac)
+        elif session is not None and session.method == "eap" and session.mac == mac:
+            await self._close(_SESSION_TIMEOUT)
+            self._listen()
+            if word == "AP-STA-DISCONNECTED":  # expired: whoever is there may ask anew, at once
+                await self._authenticator.invite(mac)
 
     async def _succeeded(self, mac: str) -> None:
-        if self._discard:  # its answer is older than the Disconnect-Request that came meanwhile
-            await self._again(mac)
-            return
         station = await self._authenticator.station(mac)
         if station is None:
             return
@@ -280,24 +269,15 @@ class Port:
 
     async def _disconnect(self, packet: radius.Packet, outcome: asyncio.Future[int | None]) -> None:
         with contextlib.suppress(asyncio.InvalidStateError):
+            if self._session is None and self._mode == "desk" and self._link:
+                # An answer of RADIUS from before this request may be on its way: it must not open the port now.
+                await self._again(next(iter(self._heard), None))
             if self._session is None or not _means(packet, self._session):
-                if self._session is None and self._mode == "desk" and self._link:
-                    await self._drop_what_is_on_its_way()
                 outcome.set_result(radius.NO_SESSION)
                 return
             ended = await self._close(_ADMIN_RESET)
             outcome.set_result(None if await self._bridge.closed(self.name) else radius.NO_RESOURCES)
             await self._again(ended.mac if ended else None)
-
-    async def _drop_what_is_on_its_way(self) -> None:
-        """No session yet, but perhaps an answer from before this request: it must not open the port afterwards."""
-        await self._authenticator.ask("PING")  # whatever hostapd reported until now stands in the queue after this
-        self._round += 1
-        answering = self._eap_runs and any(self._heard.values())
-        if answering or not self._queue.empty():
-            self._discard = True  # a BSS removed in the middle of EAP leaves the supplicant deaf for a minute
-        else:
-            await self._again(next(iter(self._heard), None))
 
 
 def _means(packet: radius.Packet, session: Session) -> bool:
