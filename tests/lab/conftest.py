@@ -12,7 +12,7 @@ from blank_lab import TOPOLOGY, Radius
 from sekisho.lab import lifecycle
 from sekisho.lab.lab import Lab
 
-NAME = "blanktest"
+NAME = f"blank{os.getpid() % 10000}"  # two runs on one machine must not meet
 
 
 def silent(_what: str, _part: float) -> None:
