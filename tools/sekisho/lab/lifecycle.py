@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sekisho.core.errors import BadInput, Missing
 from sekisho.lab import base as bases
-from sekisho.lab import cgroup, journal, netns
+from sekisho.lab import cgroup, journal, limits, netns
 from sekisho.lab.lab import Lab, Report
 from sekisho.lab.topology import read as read_topology
 
@@ -65,6 +65,7 @@ def up(name: str, state: Path, topology: Path, spares: int, report: Report) -> L
             if not netns.mounted():
                 journal.note_netns_folder()
             lab = Lab(name, entry, plan_of)
+            limits.allow(len(lab.machines()))
             lab.make(report)
             lab.entry = replace(entry, complete=True)
             journal.write(name, lab.entry)
