@@ -19,7 +19,8 @@ from sekisho.lab import cgroup
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")]
 SEKISHO = [sys.executable, "-c", "from sekisho.cli.app import main; main()", "lab"]
-ONE, TWO = "cyclea", "cycleb"
+CYCLE = f"cycle{os.getpid()}"  # two test runs on one machine must not meet
+ONE, TWO = f"{CYCLE}a", f"{CYCLE}b"
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +61,10 @@ def host() -> dict[str, str]:
         if any(m in _read(path) + _read(path.with_name("cgroup")) for m in mine)
         and "State:\tZ" not in _read(path.with_name("status"))  # dead, and waiting for this machine's PID 1
     ]
-    folders = [str(path) for root in cgroup.hierarchies() for path in root.glob("sekisho.cycle*")]
-    folders += [str(path) for path in Path("/run/netns").glob("sk-cycle*")]
-    folders += [str(path) for path in Path("/run/systemd/nspawn").rglob("sk-cycle*")]
-    folders += [str(path) for path in Path("/run/sekisho").glob("cycle*")]
+    folders = [str(path) for root in cgroup.hierarchies() for path in root.glob(f"sekisho.{CYCLE}*")]
+    folders += [str(path) for path in Path("/run/netns").glob(f"sk-{CYCLE}*")]
+    folders += [str(path) for path in Path("/run/systemd/nspawn").rglob(f"sk-{CYCLE}*")]
+    folders += [str(path) for path in Path("/run/sekisho").glob(f"{CYCLE}*")]
     return {
         "links": "\n".join(line.split("@")[0] for line in told("ip", "-o", "link").splitlines()),
         "addresses": told("ip", "-o", "-4", "address"),
@@ -136,7 +137,7 @@ def test_killed_at_any_moment(plan: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_use_is_told_in_words(plan: Path, tmp_path: Path) -> None:
-    assert "no lab 'cyclea' is up" in sekisho("status", ONE).stderr
+    assert f"no lab '{ONE}' is up" in sekisho("status", ONE).stderr
     assert sekisho("status", ONE).returncode == 2
     assert sekisho("up", "not-good").returncode == 2
     assert sekisho("down", ONE).stdout.strip().endswith("nothing to do")

@@ -14,12 +14,11 @@ from sekisho.lab.switch.agent import link, radius
 from sekisho.lab.switch.agent.authenticator import Authenticator
 from sekisho.lab.switch.agent.bridge import Bridge
 from sekisho.lab.switch.agent.client import Client
+from sekisho.lab.switch.agent.presence import Presence
 from sekisho.lab.switch.agent.settings import Settings
 
 _BOUNCE = 0.15  # seconds that the carrier is away when a cable is put elsewhere
 _MAB_AGAIN = 30.0  # seconds until a refused silent terminal is asked for again
-_KNOCK = 3.0  # seconds between two questions to a port where nobody spoke 802.1X yet
-_MANY = 8  # MAC addresses that a closed port listens to; more is not a terminal
 _SESSION_TIMEOUT, _ADMIN_RESET, _LOST_CARRIER = 5, 6, 2  # Acct-Terminate-Cause (RFC 2866, 5.10)
 
 
@@ -49,9 +48,7 @@ class Port:
         self._session: Session | None = None
         self._mode = "out"
         self._link = False
-        self._listener: link.Listener | None = None
-        self._heard: dict[str, bool] = {}  # MAC address: whether it spoke EAPOL
-        self._cut: int | None = None  # the last request of an EAP exchange that was not ended
+        self._presence = Presence(name, self._appeared)
         self._round = 0  # counts up whenever what is on its way is no longer wanted
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -130,41 +127,16 @@ class Port:
             self._forget()  # last: until hostapd is gone, an EAP exchange goes on
         elif changed:
             await self._authenticator.start()
-            self._listen()
+            self._presence.listen()
 
     def _forget(self) -> None:
         self._round += 1
-        self._heard.clear()
-        self._deafen()
+        self._presence.forget()
 
-    def _listen(self) -> None:
-        if self._listener is None:
-            self._listener = link.Listener(self.name, self._hear, self._cut)
-            asyncio.get_running_loop().add_reader(self._listener.socket, self._listener.read)
-            self._knock(self._listener)
-
-    def _knock(self, listener: link.Listener) -> None:
-        if self._listener is listener:
-            if not any(self._heard.values()):  # never into an EAP exchange that runs
-                listener.knock()
-            asyncio.get_running_loop().call_later(_KNOCK, self._knock, listener)
-
-    def _deafen(self) -> None:
-        if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener.socket)
-            self._listener.read()
-            self._cut = self._listener.cut
-            self._listener.close()
-            self._listener = None
-
-    def _hear(self, mac: str, eapol: bool) -> None:
-        if mac not in self._heard and len(self._heard) < _MANY:
-            self._heard[mac] = eapol
-            if not eapol:  # hostapd answers EAPOL by itself
-                self._post(self._invite(mac))
-            self._later(self._settings.mab_after, mac)
-        elif eapol and mac in self._heard:
-            self._heard[mac] = True
+    def _appeared(self, mac: str, eapol: bool) -> None:
+        if not eapol:  # hostapd answers EAPOL by itself
+            self._post(self._invite(mac))
+        self._later(self._settings.mab_after, mac)
 
     def _later(self, seconds: float, mac: str) -> None:
         this = self._round
@@ -175,7 +147,7 @@ class Port:
             await self._authenticator.invite(mac)
 
     async def _open(self, session: Session) -> None:
-        self._deafen()
+        self._presence.rest()
         await self._bridge.open(self.name, session.vlan, session.mac)
         self._session = session
 
@@ -195,9 +167,9 @@ class Port:
         self._forget()
         if self._link and self._mode == "desk":
             await self._authenticator.start()
-            self._listen()
+            self._presence.listen()
             if mac is not None:
-                self._heard[mac] = False
+                self._presence.expect(mac)
                 await self._authenticator.invite(mac)
                 self._later(self._settings.mab_after, mac)
 
@@ -216,7 +188,7 @@ class Port:
             await self._succeeded(mac)
         elif session is not None and session.method == "eap" and session.mac == mac:
             await self._close(_SESSION_TIMEOUT)
-            self._listen()
+            self._presence.listen()
             if word == "AP-STA-DISCONNECTED":  # expired: whoever is there may ask anew, at once
                 await self._authenticator.invite(mac)
 
@@ -239,7 +211,7 @@ class Port:
     # MAC authentication of a silent terminal
 
     async def _silent(self, mac: str, this: int) -> None:
-        if this == self._round and self._session is None and not self._heard.get(mac):
+        if this == self._round and self._session is None and not self._presence.speaks(mac):
             self._background(self._ask(mac, this))
 
     async def _ask(self, mac: str, this: int) -> None:
@@ -271,7 +243,7 @@ class Port:
         with contextlib.suppress(asyncio.InvalidStateError):
             if self._session is None and self._mode == "desk" and self._link:
                 # An answer of RADIUS from before this request may be on its way: it must not open the port now.
-                await self._again(next(iter(self._heard), None))
+                await self._again(self._presence.first)
             if self._session is None or not _means(packet, self._session):
                 outcome.set_result(radius.NO_SESSION)
                 return
