@@ -46,8 +46,8 @@ def test_a_genuine_disconnect_is_understood() -> None:
     [
         disconnect(stamped(), secret=b"other"),
         disconnect(stamped(), signed=False),
-        disconnect(stamped(-400)),
-        disconnect(stamped(+400)),
+        disconnect(stamped(-4000)),
+        disconnect(stamped(+4000)),
         disconnect([(32, b"sw1/pc-0001")]),
         disconnect(stamped())[:-1],
         b"",
