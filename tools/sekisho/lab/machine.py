@@ -160,5 +160,5 @@ class Machine:
             raise SekishoError(f"machine {self.name} is off", f"sekisho lab power {self.name} on")
         clean = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"]
         clean += ["LANG=C.UTF-8", f"TERM={os.environ.get('TERM', 'dumb')}"]
-        flags = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
+        flags = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         return ["nsenter", "--target", str(leader), *flags, "--", *clean, *words]
