@@ -7,7 +7,6 @@ import contextlib
 import os
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Any
 
 from sekisho.lab.switch.agent import link, radius
@@ -15,23 +14,12 @@ from sekisho.lab.switch.agent.authenticator import Authenticator
 from sekisho.lab.switch.agent.bridge import Bridge
 from sekisho.lab.switch.agent.client import Client
 from sekisho.lab.switch.agent.presence import Presence
+from sekisho.lab.switch.agent.session import Session
 from sekisho.lab.switch.agent.settings import Settings
 
 _BOUNCE = 0.15  # seconds that the carrier is away when a cable is put elsewhere
 _MAB_AGAIN = 30.0  # seconds until a refused silent terminal is asked for again
 _SESSION_TIMEOUT, _ADMIN_RESET, _LOST_CARRIER = 5, 6, 2  # Acct-Terminate-Cause (RFC 2866, 5.10)
-
-
-@dataclass
-class Session:
-    """Who is let in: `method` is eap or mab, `timer` ends a MAB session (hostapd ends its own)."""
-
-    method: str
-    mac: str
-    vlan: int
-    identity: str
-    since: float
-    timer: asyncio.TimerHandle | None = None
 
 
 class Port:
@@ -244,18 +232,9 @@ class Port:
             if self._session is None and self._mode == "desk" and self._link:
                 # An answer of RADIUS from before this request may be on its way: it must not open the port now.
                 await self._again(self._presence.first)
-            if self._session is None or not _means(packet, self._session):
+            if self._session is None or not self._session.is_meant(packet):
                 outcome.set_result(radius.NO_SESSION)
                 return
             ended = await self._close(_ADMIN_RESET)
             outcome.set_result(None if await self._bridge.closed(self.name) else radius.NO_RESOURCES)
             await self._again(ended.mac if ended else None)
-
-
-def _means(packet: radius.Packet, session: Session) -> bool:
-    """Whether every session attribute of the request fits the session (RFC 5176, 3)."""
-    station = packet.text(radius.CALLING_STATION)
-    if station is not None and station.lower().replace("-", ":") != session.mac:
-        return False
-    identity = packet.text(radius.ACCT_SESSION)
-    return identity is None or identity == session.identity
