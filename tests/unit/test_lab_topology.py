@@ -23,7 +23,7 @@ def example() -> Topology:
 def test_the_example_has_every_machine(example: Topology) -> None:
     names = plan.machine_names(example)
     assert names[0] == "sw1"
-    assert {"core", "radius", "gyomu", "juki", "collector", "outside", "pr-0001", "mn-0001"} <= set(names)
+    assert {"core", "radius", "gyomu", "juki", "collector", "outside-web", "pr-0001", "mn-0001"} <= set(names)
     assert len([name for name in names if name.startswith("pc-")]) == 12
 
 
