@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from ipaddress import IPv4Address
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import testinfra
 from testinfra.host import Host
 
 from sekisho.core import ssh
-from sekisho.core.clock import stamp
+from sekisho.core.clock import now, parse, stamp
 from sekisho.core.state import open_state
 from sekisho.fleet import hosts as hosts_file
 from sekisho.fleet.ledger import Ledger
@@ -81,7 +82,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def _told(call: pytest.CallInfo[None]) -> str:
     if call.excinfo is None:
         return "no reason given"
-    return str(call.excinfo.value).split("\nassert ")[0].strip()[:300] or call.excinfo.typename
+    said = str(call.excinfo.value).split("\nassert ")[0].strip()
+    if _ASKED and said.startswith("Unexpected exit code"):  # testinfra's own words are for programmers
+        last = _ASKED[-1]
+        return f"{last['host']}: {last['command']}: {last['said'] or 'ended with ' + str(last['code'])}"[:300]
+    return said[:300] or call.excinfo.typename
 
 
 @pytest.fixture(scope="session")
@@ -174,9 +179,17 @@ def assignment(terminal: Terminal, assignments: dict[str, Assignment]) -> Assign
 
 @pytest.fixture(scope="session")
 def neighbours(machine: Any) -> list[dict[str, Any]]:
-    """The core router's neighbour table, read once: interface, address, MAC, state."""
-    found: list[dict[str, Any]] = json.loads(machine("core").check_output("ip -j neigh show"))
+    """The core router's neighbour table, read once: interface, address, MAC, state, seconds since confirmed."""
+    found: list[dict[str, Any]] = json.loads(machine("core").check_output("ip -j -s neigh show"))
     return found
+
+
+@pytest.fixture
+def here_for(terminal: Terminal, ledger: Ledger) -> float | None:
+    """For how many seconds the terminal has been in its present tier; None when it was never in another."""
+    steps = ledger.history(terminal.asset)
+    moves = [after.at for before, after in pairwise(steps) if before.tier != after.tier]
+    return (now() - parse(moves[-1])).total_seconds() if moves else None
 
 
 @pytest.fixture

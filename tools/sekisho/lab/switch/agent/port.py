@@ -19,6 +19,7 @@ from sekisho.lab.switch.agent.settings import Settings
 
 _BOUNCE = 0.15  # seconds that the carrier is away when a cable is put elsewhere
 _MAB_AGAIN = 30.0  # seconds until a refused silent terminal is asked for again
+_QUIET = 20.0  # seconds until a refused terminal is asked again: a supplicant does not ask by itself
 _SESSION_TIMEOUT, _ADMIN_RESET, _LOST_CARRIER = 5, 6, 2  # Acct-Terminate-Cause (RFC 2866, 5.10)
 
 
@@ -179,6 +180,13 @@ class Port:
             self._presence.listen()
             if word == "AP-STA-DISCONNECTED":  # expired: whoever is there may ask anew, at once
                 await self._authenticator.invite(mac)
+        elif session is None:
+            this = self._round
+            asyncio.get_running_loop().call_later(_QUIET, lambda: self._post(self._refused(mac, this)))
+
+    async def _refused(self, mac: str, this: int) -> None:
+        if this == self._round and self._session is None:
+            await self._again(mac)
 
     async def _succeeded(self, mac: str) -> None:
         station = await self._authenticator.station(mac)
