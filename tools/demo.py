@@ -83,8 +83,19 @@ def bring_up() -> None:
     chapter(2, "端末台帳を取り込む", "The terminal ledger of the example prefecture")
     control("fleet", "import", ROOT / "inventory" / "example" / "ledger.csv")
     chapter(3, "playbooks/site.yml で全体を構成する", "Everything on the machines is made by playbooks, over SSH")
-    provision("infrastructure.yml", "terminals.yml")
-    lab("plug", *machines(), "desk", quiet=True)
+    provision("site.yml")
+    plug_in()
+
+
+def plug_in() -> None:
+    """Every terminal goes to its desk, and must prove there who it is before its port opens."""
+    lab("plug", *ports(), "desk", quiet=True)
+    deadline = time.monotonic() + 60
+    while closed := [name for name, port in ports().items() if not port["vlan"]]:
+        if time.monotonic() > deadline:
+            raise Stopped(f"the port stays closed: {', '.join(closed)}")
+        time.sleep(0.5)
+    console.print(f"  {len(ports())} 台が 802.1X で認証済み / authenticated at their desks")
 
 
 def provision(*playbooks: str) -> None:
@@ -131,10 +142,10 @@ def provision(*playbooks: str) -> None:
         console.print(f"  {playbook} ✓")
 
 
-def machines() -> list[str]:
-    """Names of the lab's machines that hang on a port of the access switch."""
-    status = json.loads(lab("status", "--json", quiet=True))
-    return sorted(status["ports"])
+def ports() -> dict[str, Any]:
+    """The ports of the access switch as they are now, by the machine's name."""
+    found: dict[str, Any] = json.loads(lab("status", "--json", quiet=True))["ports"]
+    return found
 
 
 def confirm_outside() -> None:

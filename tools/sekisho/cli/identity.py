@@ -64,7 +64,8 @@ def sign_server(
 def let_in_devices(state: StateOption = DEFAULT_STATE) -> None:
     """Tell the RADIUS server which devices without 802.1X it lets in (policies/devices.yml)."""
     opened = open_state(state)
-    typer.echo(f"{enrolment.let_in_devices(opened, record=Chain(opened).append)} devices without 802.1X are let in")
+    count, changed = enrolment.let_in_devices(opened, record=Chain(opened).append)
+    typer.echo(f"{count} devices without 802.1X are let in" + ("" if changed else "; nothing changed"))
 
 
 @app.command()

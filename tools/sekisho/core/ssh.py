@@ -10,15 +10,21 @@ from sekisho.core.files import write_atomic
 USER = "admin"
 
 
+def sockets(state: Path) -> Path:
+    """Where shared connections are: a folder for each state, since two states may know one address by two machines.
+
+    A control socket's path has at most about 100 characters, and a state folder may lie deep: so it is not in there.
+    """
+    return Path("/run") / f"sekisho-ssh-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]}"
+
+
 def config(state: Path) -> Path:
     """An ssh configuration file for this state, made anew when it is missing.
 
     Nothing is asked on a terminal's first contact: a host key that is not in `ssh/known_hosts` is refused.
     """
     folder = (state / "ssh").resolve()
-    # A control socket's path has at most about 100 characters, and a state folder may lie deep.
-    sockets = Path("/run") / f"sekisho-ssh-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-    sockets.mkdir(mode=0o700, exist_ok=True)
+    sockets(state).mkdir(mode=0o700, exist_ok=True)
     path = folder / "config"
     text = "\n".join(
         [
@@ -34,7 +40,7 @@ def config(state: Path) -> Path:
             "  ServerAliveInterval 5",
             "  ServerAliveCountMax 2",
             "  ControlMaster auto",
-            f"  ControlPath {sockets}/%C",
+            f"  ControlPath {sockets(state)}/%C",
             "  ControlPersist 60",
             "",
         ]

@@ -7,6 +7,7 @@ Groups: `machines` (all that Ansible logs in to) holds `terminals` and `infrastr
 from __future__ import annotations
 
 import shlex
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
@@ -138,6 +139,7 @@ class Inventory:
             "ansible_ssh_private_key_file": str(folder / "id_ed25519"),
             "ansible_ssh_common_args": shlex.join(words),
             "ansible_host_key_checking": True,
+            "ansible_control_path_dir": str(ssh.sockets(self._state)),
             "ansible_become": True,
             "ansible_python_interpreter": "/usr/bin/python3",
         }
@@ -145,6 +147,7 @@ class Inventory:
     def _shared(self) -> Json:
         return {
             "sekisho_state": str(self._state),
+            "sekisho_command": str(Path(sys.executable).parent / "sekisho"),  # this very one, whatever PATH says
             "sekisho_tiers": {name: self._network(name) for name in self._tiers.tiers},
             "sekisho_segments": {name: self._network(name) for name in self._tiers.segments},
             "sekisho_hosts": self._hosts.model_dump(mode="json", exclude_none=True)["hosts"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,24 +73,30 @@ def sign_server(state: State, request: Path, certificate: Path, name: str) -> No
     write_atomic(certificate, ca.pem(crt))
 
 
-def let_in_devices(state: State, *, record: Recorder) -> int:
-    """Tell the RADIUS server which devices without 802.1X it lets in; how many."""
-    today = now().astimezone(JAPAN).date()
+def let_in_devices(state: State, *, record: Recorder) -> tuple[int, bool]:
+    """Tell the RADIUS server which devices without 802.1X it lets in; how many, and whether that changed anything."""
+    moment = now().astimezone(JAPAN)
     policy, tiers = devices_policy.read(), tiers_policy.read()
-    given = [one.device for one in appliances.judge(policy, Ledger(state).terminals(), today) if one.given]
+    given = [one.device for one in appliances.judge(policy, Ledger(state).terminals(), moment.date()) if one.given]
     vlan = tiers.tiers["devices"].vlan
     rows = [
-        {"asset": one.asset, "mac": one.mac, "vlan": vlan, "seconds": ((one.until - today).days + 1) * 86400}
+        {"asset": one.asset, "mac": one.mac, "vlan": vlan, "seconds": int((_end(one.until) - moment).total_seconds())}
         for one in given
     ]
     answer = Assignments(state).fix(rows)
     if not answer.done:
         raise SekishoError(f"the RADIUS server did not take the device list: {answer.why}", "run it again")
-    with state.transaction() as tx:
-        record(
-            tx, "devices.let_in", {"type": "policy", "name": "devices.yml"}, {"assets": [one.asset for one in given]}
-        )
-    return len(rows)
+    changed = bool(answer.facts["changed"])
+    if changed:
+        with state.transaction() as tx:
+            subject = {"type": "policy", "name": "devices.yml"}
+            record(tx, "devices.let_in", subject, {"assets": [one.asset for one in given]})
+    return len(rows), changed
+
+
+def _end(day: date) -> datetime:
+    """The end of a day in Japan."""
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=JAPAN)
 
 
 def _certificate(

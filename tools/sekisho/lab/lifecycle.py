@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sekisho.core.errors import BadInput, Missing
 from sekisho.lab import base as bases
-from sekisho.lab import cgroup, journal, limits, netns
+from sekisho.lab import cgroup, journal, limits, netns, plan
 from sekisho.lab.lab import Lab, Report
 from sekisho.lab.topology import read as read_topology
 
@@ -49,7 +49,7 @@ def up(name: str, state: Path, topology: Path, spares: int, report: Report) -> L
     """
     _require_root()
     _require_programs()
-    plan_of = read_topology(topology).with_spares(spares)
+    whole = read_topology(topology).with_spares(spares)
     with journal.locked(_checked(name)):
         before = journal.read(name)
         if before is not None and before.complete:
@@ -64,7 +64,7 @@ def up(name: str, state: Path, topology: Path, spares: int, report: Report) -> L
             journal.write(name, entry)
             if not netns.mounted():
                 journal.note_netns_folder()
-            lab = Lab(name, entry, plan_of)
+            lab = Lab(name, entry, whole)
             limits.allow(len(lab.machines()))
             lab.make(report)
             lab.entry = replace(entry, complete=True)
@@ -98,6 +98,7 @@ def _forget(name: str) -> None:
 def _remove(name: str, entry: journal.Entry | None) -> None:
     cgroup.kill(name)
     cgroup.remove(name)
+    netns.end(netns.name(name, plan.CONTROL))  # connections that commands there keep open for later ones
     netns.delete(netns.of_lab(name))
     for left in Path("/run/systemd/nspawn/propagate").glob(f"sk-{name}-*"):
         shutil.rmtree(left, ignore_errors=True)

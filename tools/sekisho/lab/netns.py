@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -73,6 +75,16 @@ def pids(namespace: str) -> list[int]:
     """The processes whose network this is."""
     told = run(["ip", "netns", "pids", namespace], check=False).stdout
     return [int(word) for word in told.split()]
+
+
+def end(namespace: str) -> None:
+    """End every process whose network this is, save ourselves, and wait until they are gone (2 s at most)."""
+    until = time.monotonic() + 2.0
+    while (left := set(pids(namespace)) - {os.getpid()}) and time.monotonic() < until:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def path(namespace: str) -> Path:

@@ -215,15 +215,23 @@ def revoke(database, request):
 
 def fix(database, request):
     """The whole list of devices without 802.1X: those that are no longer on it lose their port."""
-    devices = take(request, "devices", list)
-    wanted = {take(one, "mac", str, MAC).replace(":", ""): one for one in devices}
+    now = time.time()
+    wanted = {
+        take(one, "mac", str, MAC).replace(":", ""): (
+            take(one, "asset", str, CN), take(one, "vlan", int), now + take(one, "seconds", int)
+        )
+        for one in take(request, "devices", list)
+    }  # fmt: skip
     database.execute("BEGIN IMMEDIATE")
+    before = {row["mac"]: (row["asset"], row["vlan"], row["until"]) for row in database.execute("SELECT * FROM fixed")}
     database.execute("DELETE FROM fixed")
-    for mac, one in wanted.items():
-        values = (mac, take(one, "asset", str, CN), take(one, "vlan", int), time.time() + take(one, "seconds", int))
-        database.execute("INSERT INTO fixed VALUES (?, ?, ?, ?)", values)
+    for mac, values in wanted.items():
+        database.execute("INSERT INTO fixed VALUES (?, ?, ?, ?)", (mac, *values))
     database.execute("COMMIT")
-    return {"devices": len(wanted)}
+    same = before.keys() == wanted.keys() and all(
+        one[:2] == wanted[mac][:2] and abs(one[2] - wanted[mac][2]) < 60 for mac, one in before.items()
+    )
+    return {"devices": len(wanted), "changed": not same}
 
 
 def table(database, _request):
