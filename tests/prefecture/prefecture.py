@@ -131,9 +131,10 @@ class Prefecture:
         self.sekisho(*words)
         self.sekisho("auditor", "accept", signed)
 
-    def alone(self, asset: str) -> str:
-        """Put one terminal into a wave of its own; the wave's name."""
-        return str(self.json("plan", "--terminal", asset)["made"][0]["name"])
+    def wave(self, *assets: str) -> str:
+        """Put terminals into a wave of their own; the wave's name."""
+        words = [word for asset in assets for word in ("--terminal", asset)]
+        return str(self.json("plan", *words)["made"][0]["name"])
 
     def home(self, assets: Iterable[str]) -> None:
         """Take terminals home to the LGWAN tier, by the product's own ways, and out of their waves."""
