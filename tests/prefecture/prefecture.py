@@ -96,7 +96,7 @@ class Prefecture:
 
     def vlan(self, name: str) -> int | None:
         """The VLAN of a terminal's port as the switch's own database has it; None while it is closed."""
-        found = self.lab.status()["ports"][name]["vlan"]
+        found = self.lab.status()["ports"].get(name, {}).get("vlan")  # a switch that starts has no port yet
         return int(found) if found else None
 
     def answers(self, name: str, address: str, port: int = 443) -> bool:
