@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 from sekisho.core.state import State, open_state
 from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.identity.assignments import Assignment, Assignments
 from sekisho.lab import netns
 from sekisho.lab.lab import Lab
+from sekisho.migration.journal import Change, Journal
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -145,6 +147,10 @@ class Prefecture:
             if self.terminal(asset).standing in {"quarantined", "releasing"}:
                 self.at_desk(asset)
                 self.sekisho("release", asset, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
+            if self.terminal(asset).standing in {"refused", "returned", "unreached"}:
+                journal = Journal(self.opened(), who="test", wave=None)
+                journal.change([Change(asset, Standing.PLANNED, "test")])
+                journal.change([Change(asset, Standing.UNPLANNED, "test")])
             self.at_desk(asset)
 
     def at_desk(self, asset: str) -> None:

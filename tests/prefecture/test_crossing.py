@@ -64,7 +64,7 @@ def test_the_management_key_does_not_open_the_one_commands_account(prefecture: P
 def test_status_names_each_difference_between_radius_and_the_ledger(prefecture: Prefecture) -> None:
     assert prefecture.json("status")["sound"]
     with (
-        changed(prefecture, "vlan=40", "PC-0001"),
+        changed(prefecture, "vlan=40", "PC-0007"),
         changed(prefecture, "mac='02:5e:00:00:00:99'", "PC-0002"),
         changed(prefecture, "serial='ab'", "PC-0003"),
     ):
@@ -72,7 +72,7 @@ def test_status_names_each_difference_between_radius_and_the_ledger(prefecture: 
         found = [str(line) for line in prefecture.json("status", code=1)["differences"]]
         sql(prefecture, "UPDATE assignment SET cn = 'PC-0004' WHERE cn = 'PC-9999'")
     for asset, word in (
-        ("PC-0001", "VLAN 40"),
+        ("PC-0007", "VLAN 40"),
         ("PC-0002", "MAC"),
         ("PC-0003", "certificate"),
         ("PC-0004", "not in the RADIUS table"),
@@ -203,6 +203,7 @@ def test_no_acknowledgement_no_crossing(prefecture: Prefecture) -> None:
     kinds = [record.kind for record in Chain(prefecture.opened()).records() if record.subject.get("name") == PC]
     assert kinds[-2:] == ["crossing.intent", "crossing.refused"]
     assert prefecture.json("status")["sound"]
+    prefecture.home([PC])
 
 
 def test_a_stale_session_is_cleared_by_asking_the_switch(prefecture: Prefecture) -> None:
