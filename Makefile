@@ -28,6 +28,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint playbooks
 
 test: setup
 	$(BIN)/pytest -m "not kills"

@@ -52,19 +52,22 @@ def enrol(
 @app.command("sign-server")
 def sign_server(
     name: Annotated[str, typer.Argument(help="The server's name, as in its request.")],
-    request: Annotated[Path, typer.Argument(help="The request.", exists=True, dir_okay=False)],
+    request: Annotated[typer.FileBinaryRead, typer.Argument(help="The request's file, or - for standard input.")],
     certificate: Annotated[Path, typer.Argument(help="Where the certificate is put.")],
     state: StateOption = DEFAULT_STATE,
 ) -> None:
     """Sign a server's request."""
-    enrolment.sign_server(open_state(state), request, certificate, name)
+    enrolment.sign_server(open_state(state), request.read(), certificate, name)
 
 
 @app.command("let-in-devices")
-def let_in_devices(state: StateOption = DEFAULT_STATE) -> None:
+def let_in_devices(
+    state: StateOption = DEFAULT_STATE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it would change anything.")] = False,
+) -> None:
     """Tell the RADIUS server which devices without 802.1X it lets in (policies/devices.yml)."""
     opened = open_state(state)
-    count, changed = enrolment.let_in_devices(opened, record=Chain(opened).append)
+    count, changed = enrolment.let_in_devices(opened, record=Chain(opened).append, dry_run=dry_run)
     typer.echo(f"{count} devices without 802.1X are let in" + ("" if changed else "; nothing changed"))
 
 

@@ -44,7 +44,7 @@ def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
             raise Refused(f"{path.name}: the ledger has no terminal {path.stem}", "import the ledger first")
         if one.kind in {"printer", "other"}:
             raise Refused(f"{path.name}: {one.asset} is a {one.kind}: it gets no certificate")
-        signed[one.asset] = (one, _certificate(authority, path, one.asset))
+        signed[one.asset] = (one, _certificate(authority, path.read_bytes(), one.asset, path.with_suffix(".crt")))
     rows = [
         {"cn": asset, "serial": ca.serial(crt), "mac": one.mac, "vlan": tiers.tiers[one.tier].vlan}
         for asset, (one, crt) in signed.items()
@@ -67,14 +67,16 @@ def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
     return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
 
 
-def sign_server(state: State, request: Path, certificate: Path, name: str) -> None:
-    """Sign a server's request (RADIUS, business system), unless the certificate there still fits it."""
-    crt = _certificate(Authority(state.folder), request, name, server=True, certificate=certificate)
-    write_atomic(certificate, ca.pem(crt))
+def sign_server(state: State, asked: bytes, certificate: Path, name: str) -> None:
+    """Sign a server's PEM request (RADIUS, business system), unless the certificate in that file still fits it."""
+    _certificate(Authority(state.folder), asked, name, certificate, server=True)
 
 
-def let_in_devices(state: State, *, record: Recorder) -> tuple[int, bool]:
-    """Tell the RADIUS server which devices without 802.1X it lets in; how many, and whether that changed anything."""
+def let_in_devices(state: State, *, record: Recorder, dry_run: bool = False) -> tuple[int, bool]:
+    """Tell the RADIUS server which devices without 802.1X it lets in; how many, and whether that changed anything.
+
+    With `dry_run` nothing is changed, and the second says whether it would be.
+    """
     moment = now().astimezone(JAPAN)
     policy, tiers = devices_policy.read(), tiers_policy.read()
     given = [one.device for one in appliances.judge(policy, Ledger(state).terminals(), moment.date()) if one.given]
@@ -83,11 +85,11 @@ def let_in_devices(state: State, *, record: Recorder) -> tuple[int, bool]:
         {"asset": one.asset, "mac": one.mac, "vlan": vlan, "seconds": int((_end(one.until) - moment).total_seconds())}
         for one in given
     ]
-    answer = Assignments(state).fix(rows)
+    answer = Assignments(state).fix(rows, dry_run=dry_run)
     if not answer.done:
         raise SekishoError(f"the RADIUS server did not take the device list: {answer.why}", "run it again")
     changed = bool(answer.facts["changed"])
-    if changed:
+    if changed and not dry_run:
         with state.transaction() as tx:
             subject = {"type": "policy", "name": "devices.yml"}
             record(tx, "devices.let_in", subject, {"assets": [one.asset for one in given]})
@@ -100,10 +102,8 @@ def _end(day: date) -> datetime:
 
 
 def _certificate(
-    authority: Authority, request: Path, name: str, *, server: bool = False, certificate: Path | None = None
+    authority: Authority, asked: bytes, name: str, path: Path, *, server: bool = False
 ) -> x509.Certificate:
-    path = certificate or request.with_suffix(".crt")
-    asked = request.read_bytes()
     if path.exists():
         try:
             old = x509.load_pem_x509_certificate(path.read_bytes())
