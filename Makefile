@@ -28,7 +28,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
-	$(BIN)/ansible-lint playbooks
+	ANSIBLE_CONFIG=playbooks/ansible.cfg $(BIN)/ansible-lint playbooks
 
 test: setup
 	$(BIN)/pytest -m "not kills"

@@ -122,13 +122,14 @@ def main():
         rules.follow()
         if ears is None and (ears := attach()):
             renew()  # an authentication may have been missed
-        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], 1.0)
+        patience = 5.0 if ears and rules.lost is None else 1.0  # all is well: a change wakes us, nothing need be asked
+        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], patience)
         if changes.stdout in ready and not os.read(changes.stdout.fileno(), 65536):
             sys.exit("ip monitor ended")
         try:
             if ears in ready and heard(ears):
                 renew()
-            elif ears and time.monotonic() - pinged > 5:
+            elif ears and time.monotonic() - pinged > 4:
                 pinged = time.monotonic()
                 ears.send(b"PING")  # fails when a restarted supplicant has another socket
         except OSError:
