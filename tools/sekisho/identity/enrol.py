@@ -25,8 +25,8 @@ from sekisho.policy import tiers as tiers_policy
 Recorder = Callable[[Transaction, str, Mapping[str, str], Mapping[str, Any]], int]
 
 
-def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
-    """Sign `folder`/NAME.csr into `folder`/NAME.crt for each terminal of the ledger; serial numbers by asset number.
+def enrol(state: State, requests: Mapping[str, str], folder: Path, *, record: Recorder) -> dict[str, str]:
+    """Sign each terminal's PEM request, by host name, into `folder`/NAME.crt; serial numbers by asset number.
 
     A certificate that is there and fits its request is kept, so enrolling again changes nothing.
 
@@ -38,13 +38,13 @@ def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
     tiers = tiers_policy.read()
     by_name = {one.name: one for one in ledger.terminals()}
     signed: dict[str, tuple[Terminal, x509.Certificate]] = {}
-    for path in sorted(folder.glob("*.csr")):
-        one = by_name.get(path.stem)
+    for name, asked in sorted(requests.items()):
+        one = by_name.get(name)
         if one is None:
-            raise Refused(f"{path.name}: the ledger has no terminal {path.stem}", "import the ledger first")
+            raise Refused(f"the ledger has no terminal {name}", "import the ledger first")
         if one.kind in {"printer", "other"}:
-            raise Refused(f"{path.name}: {one.asset} is a {one.kind}: it gets no certificate")
-        signed[one.asset] = (one, _certificate(authority, path.read_bytes(), one.asset, path.with_suffix(".crt")))
+            raise Refused(f"{one.asset} is a {one.kind}: it gets no certificate")
+        signed[one.asset] = (one, _certificate(authority, asked.encode(), one.asset, folder / f"{name}.crt"))
     rows = [
         {"cn": asset, "serial": ca.serial(crt), "mac": one.mac, "vlan": tiers.tiers[one.tier].vlan}
         for asset, (one, crt) in signed.items()
