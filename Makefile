@@ -28,6 +28,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
+	ANSIBLE_CONFIG=playbooks/ansible.cfg $(BIN)/ansible-lint playbooks
 
 test: setup
 	$(BIN)/pytest -m "not kills"

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from datetime import date
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -146,9 +145,10 @@ def test_ansible_reads_it_and_six_thousand_take_less_than_two_seconds(tmp_path: 
     environment = {**os.environ, "SEKISHO_STATE": str(tmp_path / "state"), "ANSIBLE_LOCALHOST_WARNING": "0"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     script = folders.data("inventory") / "ledger"
-    began = time.monotonic()
+    began = os.times()
     done = subprocess.run([script, "--list"], env=environment, capture_output=True, text=True, check=True)
-    taken = time.monotonic() - began
+    ended = os.times()  # the processor's time: the machine may have other work
+    taken = ended.children_user + ended.children_system - began.children_user - began.children_system
     assert len(json.loads(done.stdout)["_meta"]["hostvars"]) > 6000
     assert taken < 2
     ansible = Path(sys.executable).parent / "ansible-inventory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
 from sekisho.core import sshkey
+from sekisho.core.errors import BadInput
 from sekisho.core.state import open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.ledger import Ledger
@@ -37,34 +39,39 @@ def init(state: StateOption = DEFAULT_STATE) -> None:
 
 @app.command()
 def enrol(
-    folder: Annotated[
-        Path, typer.Argument(help="Where NAME.csr are, and NAME.crt are put.", exists=True, file_okay=False)
+    requests: Annotated[
+        typer.FileText,
+        typer.Argument(help="A JSON object of host names and their PEM requests, or - for standard input."),
     ],
+    folder: Annotated[Path, typer.Argument(help="Where NAME.crt are kept.", file_okay=False)],
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
     """Sign the terminals' requests, and tell the RADIUS server their certificates."""
     opened = open_state(state)
-    serials = enrolment.enrol(opened, folder, record=Chain(opened).append)
+    serials = enrolment.enrol(opened, _requests(requests.read()), folder, record=Chain(opened).append)
     print_json(serials) if as_json else typer.echo(f"{len(serials)} terminals are enrolled")
 
 
 @app.command("sign-server")
 def sign_server(
     name: Annotated[str, typer.Argument(help="The server's name, as in its request.")],
-    request: Annotated[Path, typer.Argument(help="The request.", exists=True, dir_okay=False)],
+    request: Annotated[typer.FileBinaryRead, typer.Argument(help="The request's file, or - for standard input.")],
     certificate: Annotated[Path, typer.Argument(help="Where the certificate is put.")],
     state: StateOption = DEFAULT_STATE,
 ) -> None:
     """Sign a server's request."""
-    enrolment.sign_server(open_state(state), request, certificate, name)
+    enrolment.sign_server(open_state(state), request.read(), certificate, name)
 
 
 @app.command("let-in-devices")
-def let_in_devices(state: StateOption = DEFAULT_STATE) -> None:
+def let_in_devices(
+    state: StateOption = DEFAULT_STATE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it would change anything.")] = False,
+) -> None:
     """Tell the RADIUS server which devices without 802.1X it lets in (policies/devices.yml)."""
     opened = open_state(state)
-    count, changed = enrolment.let_in_devices(opened, record=Chain(opened).append)
+    count, changed = enrolment.let_in_devices(opened, record=Chain(opened).append, dry_run=dry_run)
     typer.echo(f"{count} devices without 802.1X are let in" + ("" if changed else "; nothing changed"))
 
 
@@ -90,3 +97,13 @@ def compare(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> 
     print_json(found) if as_json else typer.echo("\n".join(found) or "RADIUS and the ledger agree")
     if found:
         raise typer.Exit(1)
+
+
+def _requests(text: str) -> dict[str, str]:
+    try:
+        asked = json.loads(text)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict) or not all(isinstance(one, str) for one in asked.values()):
+        raise BadInput("the requests are not a JSON object of names and texts", "playbooks/terminals.yml makes them")
+    return asked

@@ -52,10 +52,17 @@ def show(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> Non
 
 
 @app.command()
-def apply(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def apply(
+    state: StateOption = DEFAULT_STATE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read, and say which lines would be set.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Lead the router to the policy, and put both readings on the chain."""
     opened = open_state(state)
-    facts = router.apply(opened)
-    with opened.transaction() as tx:
-        Chain(opened).append(tx, "router.applied", {"type": "device", "name": "core"}, facts)
+    if dry_run:
+        facts = {"lines": router.differences(opened)}
+    else:
+        facts = router.apply(opened)
+        with opened.transaction() as tx:
+            Chain(opened).append(tx, "router.applied", {"type": "device", "name": "core"}, facts)
     print_json(facts) if as_json else typer.echo("\n".join(facts["lines"]) or "nothing to change")

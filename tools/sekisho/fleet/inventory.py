@@ -63,7 +63,8 @@ class Inventory:
             if self._hosts.of_role(role) != [role]:
                 groups[role].append(name)
         answer: Json = {name: {"hosts": members} for name, members in sorted(groups.items())}
-        answer.setdefault("terminals", {"hosts": []})
+        for name in ("terminals", "appliances"):  # playbooks name them, whether anything is in them or not
+            answer.setdefault(name, {"hosts": []})
         answer["machines"] = {"children": ["infrastructure", "terminals"], "vars": self._login()}
         answer["all"] = {"vars": self._shared()}
         answer["_meta"] = {"hostvars": variables}

@@ -122,10 +122,13 @@ class Assignments:
         """Refuse the certificates of lost terminals from now on, and end their sessions."""
         return self._write([{"do": "revoke", "cn": cn, "lease": 0, "wave": "", "gate": "revoked"} for cn in cns])
 
-    def fix(self, devices: Sequence[Mapping[str, Any]]) -> Answer:
-        """Replace the list of devices without 802.1X: each has `asset`, `mac`, `vlan` and `seconds`."""
+    def fix(self, devices: Sequence[Mapping[str, Any]], *, dry_run: bool = False) -> Answer:
+        """Replace the list of devices without 802.1X: each has `asset`, `mac`, `vlan` and `seconds`.
+
+        With `dry_run` it is only compared: the answer's fact `changed` says whether it differs.
+        """
         request = {"do": "fix", "cn": "", "lease": 0, "wave": "", "gate": "policy", "devices": list(devices)}
-        return self._write([request])[""]
+        return self._write([{**request, "dry_run": dry_run}])[""]
 
     def _move(
         self, do: str, leases: Mapping[str, int], *, vlan: int, origin: str, wave: str, gate: str

@@ -25,8 +25,8 @@ from sekisho.policy import tiers as tiers_policy
 Recorder = Callable[[Transaction, str, Mapping[str, str], Mapping[str, Any]], int]
 
 
-def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
-    """Sign `folder`/NAME.csr into `folder`/NAME.crt for each terminal of the ledger; serial numbers by asset number.
+def enrol(state: State, requests: Mapping[str, str], folder: Path, *, record: Recorder) -> dict[str, str]:
+    """Sign each terminal's PEM request, by host name, into `folder`/NAME.crt; serial numbers by asset number.
 
     A certificate that is there and fits its request is kept, so enrolling again changes nothing.
 
@@ -38,13 +38,13 @@ def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
     tiers = tiers_policy.read()
     by_name = {one.name: one for one in ledger.terminals()}
     signed: dict[str, tuple[Terminal, x509.Certificate]] = {}
-    for path in sorted(folder.glob("*.csr")):
-        one = by_name.get(path.stem)
+    for name, asked in sorted(requests.items()):
+        one = by_name.get(name)
         if one is None:
-            raise Refused(f"{path.name}: the ledger has no terminal {path.stem}", "import the ledger first")
+            raise Refused(f"the ledger has no terminal {name}", "import the ledger first")
         if one.kind in {"printer", "other"}:
-            raise Refused(f"{path.name}: {one.asset} is a {one.kind}: it gets no certificate")
-        signed[one.asset] = (one, _certificate(authority, path, one.asset))
+            raise Refused(f"{one.asset} is a {one.kind}: it gets no certificate")
+        signed[one.asset] = (one, _certificate(authority, asked.encode(), one.asset, folder / f"{name}.crt"))
     rows = [
         {"cn": asset, "serial": ca.serial(crt), "mac": one.mac, "vlan": tiers.tiers[one.tier].vlan}
         for asset, (one, crt) in signed.items()
@@ -67,14 +67,16 @@ def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
     return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
 
 
-def sign_server(state: State, request: Path, certificate: Path, name: str) -> None:
-    """Sign a server's request (RADIUS, business system), unless the certificate there still fits it."""
-    crt = _certificate(Authority(state.folder), request, name, server=True, certificate=certificate)
-    write_atomic(certificate, ca.pem(crt))
+def sign_server(state: State, asked: bytes, certificate: Path, name: str) -> None:
+    """Sign a server's PEM request (RADIUS, business system), unless the certificate in that file still fits it."""
+    _certificate(Authority(state.folder), asked, name, certificate, server=True)
 
 
-def let_in_devices(state: State, *, record: Recorder) -> tuple[int, bool]:
-    """Tell the RADIUS server which devices without 802.1X it lets in; how many, and whether that changed anything."""
+def let_in_devices(state: State, *, record: Recorder, dry_run: bool = False) -> tuple[int, bool]:
+    """Tell the RADIUS server which devices without 802.1X it lets in; how many, and whether that changed anything.
+
+    With `dry_run` nothing is changed, and the second says whether it would be.
+    """
     moment = now().astimezone(JAPAN)
     policy, tiers = devices_policy.read(), tiers_policy.read()
     given = [one.device for one in appliances.judge(policy, Ledger(state).terminals(), moment.date()) if one.given]
@@ -83,11 +85,11 @@ def let_in_devices(state: State, *, record: Recorder) -> tuple[int, bool]:
         {"asset": one.asset, "mac": one.mac, "vlan": vlan, "seconds": int((_end(one.until) - moment).total_seconds())}
         for one in given
     ]
-    answer = Assignments(state).fix(rows)
+    answer = Assignments(state).fix(rows, dry_run=dry_run)
     if not answer.done:
         raise SekishoError(f"the RADIUS server did not take the device list: {answer.why}", "run it again")
     changed = bool(answer.facts["changed"])
-    if changed:
+    if changed and not dry_run:
         with state.transaction() as tx:
             subject = {"type": "policy", "name": "devices.yml"}
             record(tx, "devices.let_in", subject, {"assets": [one.asset for one in given]})
@@ -100,10 +102,8 @@ def _end(day: date) -> datetime:
 
 
 def _certificate(
-    authority: Authority, request: Path, name: str, *, server: bool = False, certificate: Path | None = None
+    authority: Authority, asked: bytes, name: str, path: Path, *, server: bool = False
 ) -> x509.Certificate:
-    path = certificate or request.with_suffix(".crt")
-    asked = request.read_bytes()
     if path.exists():
         try:
             old = x509.load_pem_x509_certificate(path.read_bytes())

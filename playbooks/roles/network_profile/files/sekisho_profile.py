@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 CARD = "eth0"
-PROFILES = Path("/etc/sekisho/profiles")
+PROFILES = Path("/etc/sekisho/profiles.nft")
+CLOSED = Path("/etc/nftables.conf")  # as at every start of the machine
 APPLIED = Path("/run/sekisho/profile")
 SUPPLICANT = Path("/run/sekisho-supplicant") / CARD
 OWN = Path("/run/sekisho/supplicant-client")
@@ -26,23 +27,28 @@ FOLLOWERS = ["rsyslog.service"]
 GRACE = 3.0  # seconds without an address, as a renewal has, before the rules become the closed ones
 
 
+def carried():
+    """The profiles that this terminal carries: by tier, its network and its rules."""
+    parts = PROFILES.read_text(encoding="utf-8").split("\n# tier ")[1:]
+    heads = [part.partition("\n") for part in parts]
+    return {tier: (ipaddress.ip_network(net), rules) for head, _, rules in heads for tier, net in [head.split()]}
+
+
 def given():
     """The tier whose network the card's address lies in; "" while it has none, "closed" for several or unknown ones."""
     said = subprocess.run(["ip", "-j", "-4", "addr", "show", "dev", CARD], capture_output=True, check=False).stdout
     found = [info["local"] for link in json.loads(said or "[]") for info in link.get("addr_info", [])]
     if not found:
         return ""
-    networks = json.loads((PROFILES / "networks.json").read_text(encoding="utf-8"))
-    tiers = {
-        next((tier for tier, net in networks.items() if ipaddress.ip_address(one) in ipaddress.ip_network(net)), "")
-        for one in found
-    }
+    known = carried()
+    tiers = {next((tier for tier, (net, _) in known.items() if ipaddress.ip_address(one) in net), "") for one in found}
     return tiers.pop() or "closed" if len(tiers) == 1 else "closed"
 
 
 def apply(profile):
     """Load a profile's rules in one transaction, then say which; the closed one if they cannot be loaded."""
-    done = subprocess.run(["nft", "-f", str(PROFILES / f"{profile}.nft")], capture_output=True, check=False)
+    rules = CLOSED.read_text(encoding="utf-8") if profile == "closed" else carried()[profile][1]
+    done = subprocess.run(["nft", "-f", "-"], input=rules.encode(), capture_output=True, check=False)
     if done.returncode != 0:
         print(f"profile {profile}: {done.stderr.decode(errors='replace')[:300]}", file=sys.stderr, flush=True)
         if profile == "closed":
@@ -116,13 +122,14 @@ def main():
         rules.follow()
         if ears is None and (ears := attach()):
             renew()  # an authentication may have been missed
-        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], 1.0)
+        patience = 5.0 if ears and rules.lost is None else 1.0  # all is well: a change wakes us, nothing need be asked
+        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], patience)
         if changes.stdout in ready and not os.read(changes.stdout.fileno(), 65536):
             sys.exit("ip monitor ended")
         try:
             if ears in ready and heard(ears):
                 renew()
-            elif ears and time.monotonic() - pinged > 5:
+            elif ears and time.monotonic() - pinged > 4:
                 pinged = time.monotonic()
                 ears.send(b"PING")  # fails when a restarted supplicant has another socket
         except OSError:

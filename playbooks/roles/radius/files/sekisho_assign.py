@@ -220,7 +220,10 @@ def revoke(database, request):
 
 
 def fix(database, request):
-    """The whole list of devices without 802.1X: those that are no longer on it lose their port."""
+    """The whole list of devices without 802.1X: those that are no longer on it lose their port.
+
+    With `dry_run` it only answers whether the list differs from the present one.
+    """
     now = time.time()
     wanted = {
         take(one, "mac", str, MAC).replace(":", ""): (
@@ -230,13 +233,14 @@ def fix(database, request):
     }  # fmt: skip
     database.execute("BEGIN IMMEDIATE")
     before = {row["mac"]: (row["asset"], row["vlan"], row["until"]) for row in database.execute("SELECT * FROM fixed")}
-    database.execute("DELETE FROM fixed")
-    for mac, values in wanted.items():
-        database.execute("INSERT INTO fixed VALUES (?, ?, ?, ?)", (mac, *values))
-    database.execute("COMMIT")
     same = before.keys() == wanted.keys() and all(
         one[:2] == wanted[mac][:2] and abs(one[2] - wanted[mac][2]) < 60 for mac, one in before.items()
     )
+    if not request.get("dry_run"):
+        database.execute("DELETE FROM fixed")
+        for mac, values in wanted.items():
+            database.execute("INSERT INTO fixed VALUES (?, ?, ?, ?)", (mac, *values))
+    database.execute("COMMIT")
     return {"devices": len(wanted), "changed": not same}
 
 
