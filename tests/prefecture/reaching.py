@@ -25,7 +25,7 @@ def answers(target):
     except OSError:
         return ""
     return target
-with ThreadPoolExecutor(64) as pool:
+with ThreadPoolExecutor(128) as pool:
     print(*filter(None, pool.map(answers, sys.argv[1:])))
 """
 
