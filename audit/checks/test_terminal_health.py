@@ -20,7 +20,7 @@ from sekisho.identity.ca import serial
 CERTIFICATE = "/etc/sekisho/device/device.crt"
 KEY = "/etc/sekisho/device/device.key"
 # The packages whose programs the other facts rest on.
-TRUSTED = "nftables wpasupplicant rsyslog openssh-server sudo iproute2 systemd"
+TRUSTED = "nftables wpasupplicant rsyslog openssh-server sudo iproute2"
 
 
 @check(
