@@ -29,6 +29,7 @@ def ask(prefecture: Prefecture, gate: GateName, assets: Sequence[str]) -> dict[s
 
 def against(verdict: Verdict) -> dict[str, str]:
     """What stands against a terminal: check and reason."""
+    assert verdict.reachable, f"{verdict.asset} was out of reach"
     return {one.check: f"{one.outcome}: {one.detail}" for one in verdict.results if one.outcome != "passed"}
 
 
@@ -52,7 +53,6 @@ def each_fails(prefecture: Prefecture, gate: GateName, assets: Sequence[str], fa
         verdicts = ask(prefecture, gate, [terminal.asset for terminal, _ in broken])
     for terminal, fault in broken:
         verdict = verdicts[terminal.asset]
-        assert verdict.reachable, f"{fault.check}: {terminal.asset} was out of reach"
         said = against(verdict)
         assert set(said) == {fault.check} | fault.also, f"{fault.check} ({fault.told}): {said}"
         assert fault.told in said[fault.check], said[fault.check]
