@@ -10,16 +10,16 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from ipaddress import IPv4Address
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+from cryptography import x509
 from testinfra.host import Host
 
 from sekisho.core import ssh
-from sekisho.core.clock import now, parse, stamp
+from sekisho.core.clock import stamp
 from sekisho.core.state import open_state
 from sekisho.fleet import hosts as hosts_file
 from sekisho.fleet.ledger import Ledger
@@ -184,12 +184,16 @@ def neighbours(machine: Any) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-def here_for(terminal: Terminal, ledger: Ledger) -> float | None:
-    """For how many seconds the terminal has been in its present tier; None when it was never in another."""
-    steps = ledger.history(terminal.asset)
-    moves = [after.at for before, after in pairwise(steps) if before.tier != after.tier]
-    return (now() - parse(moves[-1])).total_seconds() if moves else None
+@pytest.fixture(scope="session")
+def router_rules(machine: Any) -> str:
+    """Every rule that the core router has in force, read once."""
+    return str(machine("core").check_output("nft -s list ruleset"))
+
+
+@pytest.fixture(scope="session")
+def authority(state_folder: Path) -> x509.Certificate:
+    """Our CA's certificate."""
+    return x509.load_pem_x509_certificate((state_folder / "ca" / "ca.crt").read_bytes())
 
 
 @pytest.fixture

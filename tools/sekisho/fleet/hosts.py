@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, Self
 
@@ -13,6 +14,9 @@ from sekisho.core.yamlfile import Strict, load
 from sekisho.policy.tiers import Tiers
 
 Role = Literal["control", "core_router", "access_switch", "radius", "business_system", "collector", "outside_web"]
+
+_SERVE_BOTH: tuple[Role, ...] = ("core_router", "access_switch", "radius", "control")  # by their office
+_MET_INTERNET = {"internet", "probation", "quarantine"}
 
 
 class Host(Strict):
@@ -60,7 +64,8 @@ def read(tiers: Tiers) -> Hosts:
     """The hosts, each inside its segment's network, and every flow of `tiers` naming something that exists.
 
     Raises:
-        BadInput: a host lies outside its segment, or a flow names nothing known, or joins what must never be joined.
+        BadInput: a host lies outside its segment, or a flow names nothing known, or joins what must never be joined,
+            or a host that both tiers have to do with is not under `shared` as the flows have it.
     """
     path = folders.inventory() / "hosts.yml"
     hosts = load(path, Hosts)
@@ -70,6 +75,7 @@ def read(tiers: Tiers) -> Hosts:
         if host.address not in tiers.segments[host.segment].network:
             raise BadInput(f"{path}: {name}: {host.address} is not in {host.segment}", "mend the address")
     _check_flows(tiers, hosts)
+    _check_shared(tiers, hosts)
     return hosts
 
 
@@ -88,7 +94,7 @@ def home_of(name: str, hosts: Hosts) -> str:
 def _check_flows(tiers: Tiers, hosts: Hosts) -> None:
     known = set(tiers.networks) | set(hosts.hosts)
     named = [(flow.why, (*flow.from_, *flow.to)) for flow in tiers.flows]
-    named += [(shared.why, (*shared.from_, shared.host)) for shared in tiers.shared]
+    named += [(shared.why, (*shared.others, shared.host)) for shared in tiers.shared]
     for why, names in named:
         if unknown := [name for name in names if name not in known]:
             raise BadInput(
@@ -106,3 +112,46 @@ def _check_flows(tiers: Tiers, hosts: Hosts) -> None:
                         f"policies/tiers.yml: the flow {source} → {target} ({flow.why}) joins {one} to {other}",
                         "`never` forbids it; remove the flow, or have the security officer change `never`",
                     )
+
+
+def _check_shared(tiers: Tiers, hosts: Hosts) -> None:
+    listed = {entry.host for entry in tiers.shared}
+    for name, host in hosts.hosts.items():
+        if host.same_as is not None:
+            continue
+        flows = set(_ends(name, tiers, hosts))
+        met = {tier for _, tier, _ in flows}
+        if name not in listed and (host.role in _SERVE_BOTH or ("lgwan" in met and met & _MET_INTERNET)):
+            raise BadInput(
+                f"policies/tiers.yml: {name} is not under `shared`, and both tiers have to do with it",
+                "list it with direction, ports and why it is no bridge, or remove the flow",
+            )
+        if name not in listed or host.role == "core_router":  # what is listed of the router is what it takes
+            continue
+        said = {
+            (word, other, port)
+            for entry in tiers.shared
+            if entry.host == name
+            for word, others in (("from", entry.from_), ("to", entry.to))
+            for other in others
+            if other in tiers.tiers
+            for port in entry.ports
+        }
+        for word, tier, port in sorted(said ^ flows):
+            where = (
+                "under `shared`, but in no flow" if (word, tier, port) in said else "in a flow, but not under `shared`"
+            )
+            raise BadInput(f"policies/tiers.yml: {name}: {word} {tier} on {port} is {where}", "make them say the same")
+
+
+def _ends(name: str, tiers: Tiers, hosts: Hosts) -> Iterator[tuple[str, str, str]]:
+    """What the flows let a host do with tiers: who opens (`from` them or `to` them), the tier, the port."""
+    own = {name, hosts.hosts[name].segment} | {other for other, host in hosts.hosts.items() if host.same_as == name}
+    for flow in tiers.flows:
+        for source in flow.from_:
+            for target in flow.to:
+                for port in flow.ports:
+                    if target in own and source in tiers.tiers:
+                        yield "from", source, port
+                    if source in own and target in tiers.tiers:
+                        yield "to", target, port

@@ -27,7 +27,10 @@ _PATIENCE = 30.0  # seconds for one request, a silent switch included
 
 @dataclass(frozen=True)
 class Assignment:
-    """One row of the RADIUS server's table. `vlan` is what it means now; `left` are the lease's seconds, if any."""
+    """One row of the RADIUS server's table.
+
+    `vlan` is what it means now; `left` are the lease's seconds, if any; `held` is the live session's age in seconds.
+    """
 
     cn: str
     serial: str
@@ -38,6 +41,7 @@ class Assignment:
     revoked: bool
     nas: str | None
     sid: str | None
+    held: float | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Assignments:
                 revoked=bool(row["revoked"]),
                 nas=row["nas"],
                 sid=row["sid"],
+                held=row["held"],
             )
             for row in rows
         ]

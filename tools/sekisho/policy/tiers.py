@@ -71,12 +71,27 @@ class Route(Strict):
 
 
 class Shared(Strict):
-    """A host that both tiers can reach, and why it is no bridge between them."""
+    """A host that both tiers have to do with, and why it is no bridge between them.
+
+    Either others open connections to it on `ports`, or it opens connections to others on theirs.
+    """
 
     host: str
-    from_: Names = Field(alias="from")
+    from_: Annotated[tuple[str, ...], BeforeValidator(_many)] = Field(default=(), alias="from")
+    to: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
     ports: tuple[Port, ...] = Field(min_length=1)
     why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> Self:
+        if bool(self.from_) == bool(self.to):
+            raise ValueError(f"{self.host}: say either `from` or `to`; a host with both directions has two entries")
+        return self
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The tiers, segments and hosts on the other end."""
+        return self.from_ or self.to
 
 
 class Never(Strict):

@@ -250,6 +250,7 @@ def table(database, _request):
     for row in rows:
         row["vlan_now"] = effective(row, now)
         row["left"] = None if row["until"] is None else round(row["until"] - now, 3)
+        row["held"] = None if row["claimed"] is None else round(now - row["claimed"], 3)
     return {"rows": rows}
 
 
