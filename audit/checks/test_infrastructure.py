@@ -19,6 +19,7 @@ from sekisho.policy.tiers import Tiers
     controls=["network-authentication", "tier-separation"],
     asks="infrastructure",
     remedy="sekisho status names the difference",
+    remedy_ja="`sekisho status` で違いを確認する",
 )
 def test_session_in_tier(terminal: Terminal, assignment: Assignment, tiers: Tiers) -> None:
     assert assignment.vlan == tiers.tiers[terminal.tier].vlan, f"RADIUS says VLAN {assignment.vlan}"
@@ -33,6 +34,7 @@ def test_session_in_tier(terminal: Terminal, assignment: Assignment, tiers: Tier
     controls=["network-authentication"],
     asks="infrastructure",
     remedy="enrol the terminal again, and find out how the difference came about",
+    remedy_ja="端末証明書を発行し直し(playbooks/terminals.yml)、違いが生じた原因を調べる",
 )
 def test_certificate_in_ledger(terminal: Terminal, assignment: Assignment) -> None:
     assert assignment.mac.replace("-", ":").lower() == terminal.mac, f"RADIUS binds the MAC {assignment.mac}"
@@ -46,6 +48,7 @@ def test_certificate_in_ledger(terminal: Terminal, assignment: Assignment) -> No
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="look for a second cable or a copied MAC: ip neigh on the router",
+    remedy_ja="二本目のケーブルやMACアドレスの複製がないか、中継ルータの ip neigh で調べる",
 )
 def test_router_sees_tier(
     terminal: Terminal, neighbours: list[dict[str, Any]], tiers: Tiers, here_for: float | None
@@ -69,6 +72,7 @@ def test_router_sees_tier(
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="conntrack -D -s ADDRESS on the router, and look at what still speaks",
+    remedy_ja="まだ通信しているものを調べ、中継ルータで conntrack -D -s アドレス を実行する",
 )
 def test_no_flow_of_old_address(machine: Any, addresses: dict[str, IPv4Address]) -> None:
     said = machine("core").check_output("conntrack -L -s %s", str(addresses["lgwan"]))
@@ -82,6 +86,7 @@ def test_no_flow_of_old_address(machine: Any, addresses: dict[str, IPv4Address])
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="find the path: the LGWAN server was reached from the internet tier",
+    remedy_ja="経路を突き止める: インターネット接続系からLGWAN接続系のサーバに届いている",
 )
 def test_business_server_view(machine: Any, addresses: dict[str, IPv4Address]) -> None:
     for tier in ("probation", "internet"):
@@ -96,6 +101,7 @@ def test_business_server_view(machine: Any, addresses: dict[str, IPv4Address]) -
     controls=["log-management"],
     asks="infrastructure",
     remedy="look at rsyslog on the terminal and at the flow to the collector",
+    remedy_ja="端末のrsyslogと、ログ収集サーバへの通信経路を確認する",
 )
 def test_collector_hears(machine: Any, terminal: Terminal) -> None:
     # Asking the terminal anything makes its sudo write a line, so a working agent has always just sent one.
@@ -112,6 +118,7 @@ def test_collector_hears(machine: Any, terminal: Terminal) -> None:
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="run playbooks/infrastructure.yml; find out who changed the router",
+    remedy_ja="playbooks/infrastructure.yml を実行し、誰が中継ルータを変えたか調べる",
 )
 def test_router_rules(machine: Any, terminal: Terminal) -> None:
     said = machine("core").check_output("nft list chain inet sekisho forward")

@@ -21,6 +21,7 @@ KEY = "/etc/sekisho/device/device.key"
     controls=["network-authentication"],
     asks="terminal",
     remedy="enrol the terminal again (playbooks/terminals.yml)",
+    remedy_ja="端末証明書を発行し直す(playbooks/terminals.yml)",
 )
 def test_device_certificate(host: Host, terminal: Terminal) -> None:
     subject = host.run("openssl x509 -in %s -noout -subject -nameopt RFC2253 -checkend 604800", CERTIFICATE)
@@ -37,6 +38,7 @@ def test_device_certificate(host: Host, terminal: Terminal) -> None:
     controls=["network-authentication"],
     asks="terminal",
     remedy="chmod 0600 the key, find out who could read it, and enrol the terminal again",
+    remedy_ja="秘密鍵の権限を0600にし、誰が読めたか調べ、証明書を発行し直す",
 )
 def test_device_key_private(host: Host) -> None:
     key = host.file(KEY)
@@ -52,6 +54,7 @@ def test_device_key_private(host: Host) -> None:
     controls=["network-authentication"],
     asks="terminal",
     remedy="systemctl enable --now sekisho-supplicant",
+    remedy_ja="端末で systemctl enable --now sekisho-supplicant を実行する",
 )
 def test_supplicant_running(host: Host) -> None:
     service = host.service("sekisho-supplicant")
@@ -66,6 +69,7 @@ def test_supplicant_running(host: Host) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="run playbooks/prepare.yml for this terminal",
+    remedy_ja="この端末に playbooks/prepare.yml を実行する",
 )
 def test_profiles_present(host: Host) -> None:
     for tier in ("lgwan", "probation", "internet", "quarantine"):
@@ -79,6 +83,7 @@ def test_profiles_present(host: Host) -> None:
     controls=["endpoint-protection"],
     asks="terminal",
     remedy="run playbooks/prepare.yml; find out who switched it off",
+    remedy_ja="playbooks/prepare.yml を実行し、誰が無効にしたか調べる",
 )
 def test_host_firewall(host: Host) -> None:
     rules = json.loads(host.check_output("nft -j list chains"))["nftables"]
@@ -93,6 +98,7 @@ def test_host_firewall(host: Host) -> None:
     controls=["log-management"],
     asks="terminal",
     remedy="systemctl status rsyslog on the terminal",
+    remedy_ja="端末で systemctl status rsyslog を確認する",
 )
 def test_log_agent(host: Host) -> None:
     assert host.service("rsyslog").is_running, "rsyslog does not run"
@@ -105,6 +111,7 @@ def test_log_agent(host: Host) -> None:
     controls=["endpoint-protection"],
     asks="terminal",
     remedy="free disk space",
+    remedy_ja="不要なファイルを消し、空きを200 MB以上にする",
 )
 def test_disk_space(host: Host) -> None:
     free = int(host.check_output("df --output=avail -k /var/log | tail -n 1"))
@@ -118,6 +125,7 @@ def test_disk_space(host: Host) -> None:
     controls=["log-management"],
     asks="terminal",
     remedy="mend time synchronisation: leases and logs rest on it",
+    remedy_ja="時刻同期を直す(一時割当てとログの前提)",
 )
 def test_clock(host: Host) -> None:
     before = time.time()
@@ -133,6 +141,7 @@ def test_clock(host: Host) -> None:
     controls=["vulnerability-management"],
     asks="terminal",
     remedy="dpkg --configure -a",
+    remedy_ja="端末で dpkg --configure -a を実行する",
 )
 def test_packages_whole(host: Host) -> None:
     said = host.check_output("dpkg --audit")
@@ -146,6 +155,7 @@ def test_packages_whole(host: Host) -> None:
     controls=["access-control"],
     asks="terminal",
     remedy="remove the account from the group sudo, or have it approved",
+    remedy_ja="そのアカウントをsudoグループから外すか、管理者としての承認を得る",
 )
 def test_administrators(host: Host) -> None:
     members = set(filter(None, host.check_output("getent group sudo").rpartition(":")[2].split(",")))
