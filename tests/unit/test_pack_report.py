@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 
+from sekisho.core.reason import typed
 from sekisho.core.state import State, open_state
 from sekisho.evidence import pack
 from sekisho.evidence.chain import Chain
@@ -36,11 +37,11 @@ def state(tmp_path: Path) -> State:
             )
         chain.append(tx, "fleet.imported", {"type": "fleet", "name": "ledger"}, {"added": ["PC-0001"]})
         seq = chain.append(tx, "wave.planned", {"type": "wave", "name": "pilot"}, {"terminals": ["PC-0001"]})
-        Ledger(state).move(tx, "PC-0001", Standing.PLANNED, who="t", why="", record=seq, wave="pilot")
+        Ledger(state).move(tx, "PC-0001", Standing.PLANNED, who="t", why=typed(""), record=seq, wave="pilot")
         result = {"check": "disk", "outcome": "failed", "detail": HOSTILE}
         facts = {"gate": "entry", "passed": False, "became": "refused", "results": [result]}
         seq = chain.append(tx, "gate.result", {"type": "terminal", "name": "PC-0001"}, facts)
-        Ledger(state).move(tx, "PC-0001", Standing.REFUSED, who="t", why=HOSTILE, record=seq)
+        Ledger(state).move(tx, "PC-0001", Standing.REFUSED, who="t", why=typed(HOSTILE), record=seq)
     return state
 
 
@@ -63,7 +64,7 @@ def test_japanese_first(state: State) -> None:
     html = report(state, "ja")
     assert '<html lang="ja">' in html
     assert "ディスクに余裕がある" in html
-    assert "入口ゲートで不可" in html
+    assert "移行前に不可" in html
 
 
 def test_english_on_request(state: State) -> None:

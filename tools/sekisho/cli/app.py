@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
+from sekisho.cli.options import asked
 from sekisho.core.errors import SekishoError
 
 app = typer.Typer(
@@ -42,7 +43,7 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except SekishoError as error:
-        Console(stderr=True, soft_wrap=True).print(f"sekisho: {error}", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"sekisho: {error.told(asked())}", markup=False, highlight=False)
         sys.exit(error.exit_code)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)

@@ -61,7 +61,7 @@ def enrol(state: State, folder: Path, *, record: Recorder) -> dict[str, str]:
                 }
                 record(tx, "terminal.enrolled", {"type": "terminal", "name": asset}, facts)
                 ledger.bind(tx, asset, ca.serial(crt))
-    refused = [f"{asset}: {answer.why}" for asset, answer in answers.items() if not answer.done]
+    refused = [f"{asset}: {answer.why.en}" for asset, answer in answers.items() if not answer.done]
     if refused:
         raise SekishoError("the RADIUS server did not take: " + "; ".join(refused), "mend it, and enrol again")
     return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
@@ -85,7 +85,7 @@ def let_in_devices(state: State, *, record: Recorder) -> tuple[int, bool]:
     ]
     answer = Assignments(state).fix(rows)
     if not answer.done:
-        raise SekishoError(f"the RADIUS server did not take the device list: {answer.why}", "run it again")
+        raise SekishoError(f"the RADIUS server did not take the device list: {answer.why.en}", "run it again")
     changed = bool(answer.facts["changed"])
     if changed:
         with state.transaction() as tx:

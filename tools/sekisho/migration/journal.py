@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sekisho.core.reason import Reason
 from sekisho.core.state import State
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.ledger import Ledger
@@ -18,7 +19,7 @@ class Change:
 
     asset: str
     to: Standing
-    why: str
+    why: Reason
     kind: str = "terminal.moved"
     tier: str | None = None
     lease: int | None = None
@@ -58,7 +59,7 @@ class Journal:
                     "became": str(change.to),
                     "tier": change.tier or terminal.tier,
                     "lease": change.lease,
-                    "why": change.why,
+                    "why": change.why.as_json(),
                     **(change.facts or {}),
                 }
                 seq = self._chain.append(tx, change.kind, {"type": "terminal", "name": change.asset}, facts)

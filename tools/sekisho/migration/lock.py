@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
-from sekisho.core.clock import stamp
+from sekisho.core.clock import japan, stamp
 from sekisho.core.errors import BadInput, SekishoError
+from sekisho.core.language import Both
 
 _PATIENCE = 10.0  # seconds for killed orphans to be gone
 
@@ -71,8 +72,11 @@ class RunLock:
         holder = self._holder()
         if holder is not None and _born(holder["pid"]) == holder["born"]:
             raise BadInput(
-                f"another run is at work: {holder['what']} (process {holder['pid']}, since {holder['at']})",
-                "wait for it to end, or stop it with Ctrl-C and run this again",
+                Both(
+                    f"別の実行が進行中: {holder['what']} (プロセス {holder['pid']}、{japan(str(holder['at']))} 開始)",
+                    f"another run is at work: {holder['what']} (process {holder['pid']}, since {holder['at']})",
+                ),
+                Both("終わるのを待ってから、もう一度実行する", "wait for it to end, and run this again"),
             )
         deadline = time.monotonic() + _PATIENCE
         while not self._try(fcntl.LOCK_EX):

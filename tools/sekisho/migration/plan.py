@@ -10,6 +10,9 @@ from typing import Any
 
 from sekisho.core.clock import stamp
 from sekisho.core.errors import Refused
+from sekisho.core.language import Both
+from sekisho.core.reason import because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State, Transaction
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.standing import Standing
@@ -93,14 +96,17 @@ def plan_one(state: State, asset: str, *, record: Recorder, who: str) -> Wave:
         one = ledger.terminal(asset)
         if not one.movable:
             raise Refused(
-                f"{asset} is never planned: it is a {one.kind} terminal of the {one.home} tier",
-                "only staff terminals of the LGWAN tier cross",
+                Both(f"{asset}は移行対象外", f"{asset} is never planned: it is a {one.kind} of the {one.home} tier"),
+                Both("移行するのはLGWAN接続系の職員端末だけ", "only staff terminals of the LGWAN tier cross"),
             )
         fleet = ledger.terminals()
         if not _plannable(one, {wave.name for wave in _kept(state, fleet)} - {_alone(one, fleet)}):
             raise Refused(
-                f"{asset} cannot be planned: it is {one.standing}" + (f" in wave {one.wave}" if one.wave else ""),
-                f"see `sekisho fleet show {asset}`",
+                Both(
+                    f"{asset}は計画できない: {one.standing.ja}" + (f"(ウェーブ {one.wave})" if one.wave else ""),
+                    f"{asset} cannot be planned: it is {one.standing}" + (f" in wave {one.wave}" if one.wave else ""),
+                ),
+                Both(f"経過は `sekisho fleet show {asset}`", f"see `sekisho fleet show {asset}`"),
             )
         if one.wave and one.wave == _alone(one, fleet):
             return Wave(one.wave, SINGLE, (asset,))
@@ -110,7 +116,7 @@ def plan_one(state: State, asset: str, *, record: Recorder, who: str) -> Wave:
         emptied = one.wave if one.wave and sum(other.wave == one.wave for other in fleet) == 1 else None
         seq = record(tx, "wave.planned", {"type": "wave", "name": name}, {"ring": SINGLE, "terminals": [asset]})
         if one.standing == Standing.PLANNED:
-            ledger.move(tx, asset, Standing.UNPLANNED, who=who, why="planned anew", record=seq)
+            ledger.move(tx, asset, Standing.UNPLANNED, who=who, why=because(Code.PLANNED_ANEW), record=seq)
         _put(tx, ledger, wave, who=who, record=seq)
         if emptied:
             tx.run("DELETE FROM wave WHERE name = ?", (emptied,))
@@ -211,7 +217,7 @@ def _store(
         facts = {"terminals": [one.asset for one in moved]}
         seq = record(tx, "fleet.unplanned", {"type": "fleet", "name": "ledger"}, facts)
         for one in moved:
-            ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why="planned anew", record=seq)
+            ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why=because(Code.PLANNED_ANEW), record=seq)
     for name in before:
         tx.run("DELETE FROM wave WHERE name = ?", (name,))
     for wave in made:
@@ -234,6 +240,7 @@ def _put(
         " VALUES (?, ?, (SELECT coalesce(max(position), 0) + 1 FROM wave), ?, ?)",
         (wave.name, wave.ring, _PLANNED, stamp()),
     )
+    why = because(Code.IN_WAVE, wave=wave.name)
     for asset in wave.assets:
         if asset not in stays:
-            ledger.move(tx, asset, Standing.PLANNED, wave=wave.name, who=who, why=f"wave {wave.name}", record=record)
+            ledger.move(tx, asset, Standing.PLANNED, wave=wave.name, who=who, why=why, record=record)
