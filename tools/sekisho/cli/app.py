@@ -48,7 +48,9 @@ def main() -> None:
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except TyperException as error:
-        if told := error.format_message():  # empty when the help was asked for by giving nothing
+        if told := error.format_message().replace(
+            "Value error, ", ""
+        ):  # empty when the help was asked for by giving nothing
             Console(stderr=True, soft_wrap=True).print(
                 f"sekisho: {told}\n  → see the command's --help", markup=False, highlight=False
             )

@@ -74,7 +74,7 @@ def print_summary(terminals: Sequence[Terminal], *, every: bool = False) -> None
     """How many crossed and how many did not; then who did not, why, and what to do next."""
     summary = summarise(terminals)
     console = Console(highlight=False)
-    console.print(_counts(summary, len(terminals)))
+    console.print(_counts(summary))
     held = [one for one in summary.held if every or one.outcome != Outcome.WAITING or one.next is not None]
     if not held or len(held) > _FEW * 10:
         return
@@ -150,10 +150,13 @@ def print_history(steps: Sequence[Step]) -> None:
     Console(highlight=False).print(rows)
 
 
-def _counts(summary: Summary, size: int) -> str:
+def _counts(summary: Summary) -> str:
+    size = sum(summary.counts.values())
+    if not size:
+        return say(Both("移行の対象となる端末がない", "there is no terminal that is to cross"))
     words = [
         f"[{_COLOURS[outcome]}]{say(outcome)} {count}[/{_COLOURS[outcome]}]"
         for outcome, count in summary.counts.items()
         if count
     ]
-    return say(Both(f"{size}台: ", f"{size} terminals: ")) + say(Both("、", ", ")).join(words)
+    return say(Both(f"移行対象 {size}台: ", f"{size} terminals to cross: ")) + say(Both("、", ", ")).join(words)

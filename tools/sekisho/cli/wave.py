@@ -54,6 +54,8 @@ def migrate(
                 changes = rehearse.rehearse(run)
                 progress.stop()
                 print_json(changes) if as_json else _print_rehearsal(changes)
+                if any(one["outcome"] != "ok" for one in changes["terminals"].values()):
+                    raise typer.Exit(1)
                 return
             refused: SekishoError | None = None
             try:

@@ -26,6 +26,10 @@ class SekishoError(Exception):
         self.reasons = tuple(reasons)
         self._parts = (what, hint)
 
+    def told_what(self, language: Language) -> str:
+        """Only what happened, without what to do."""
+        return told(self._parts[0], language)
+
     def told(self, language: Language) -> str:
         """The message for a person."""
         what, hint = self._parts

@@ -125,4 +125,10 @@ class Ledger:
 
 
 def _terminal(row: sqlite3.Row) -> Terminal:
-    return Terminal(**{**dict(row), "standing": Standing(row["standing"]), "why": reason.read(row["why"])})
+    try:
+        standing = Standing(row["standing"])
+    except ValueError as error:
+        raise BadInput(
+            f"{row['asset']}: the ledger says {row['standing']!r}, which is no standing", "restore the state's backup"
+        ) from error
+    return Terminal(**{**dict(row), "standing": standing, "why": reason.read(row["why"])})

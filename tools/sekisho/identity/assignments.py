@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sekisho.core import phrases, ssh
-from sekisho.core.errors import SekishoError
+from sekisho.core.errors import Missing, SekishoError
 from sekisho.core.language import Bilingual, Both
 from sekisho.core.process import run
 from sekisho.core.reason import Reason, because
@@ -145,6 +145,13 @@ class Assignments:
             return []
         address = hosts.read(policy.read()).one("radius").address
         key = self._state.path("ssh", "assign_ed25519")
+        if not key.exists():
+            raise Missing(
+                Both(f"{key} がない", f"{key} is not there"),
+                Both(
+                    "playbooks/site.yml が作る。この環境で先に実行する", "playbooks/site.yml makes it; run that first"
+                ),
+            )
         argv: list[str | Path] = [
             "ssh",
             "-F",
@@ -164,10 +171,17 @@ class Assignments:
         except ValueError as error:
             raise SekishoError("the RADIUS server's answer is not what was asked for", f"look at {address}") from error
         if len(said) != len(requests):
-            told = done.stderr.decode(errors="replace").strip()[-300:]
+            told = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][-300:]
             raise SekishoError(
-                f"the RADIUS server answered {len(said)} of {len(requests)} requests: {told}",
-                f"check that {address} can be reached by ssh; run the command again, nothing is done twice",
+                Both(
+                    f"認証サーバ({address})が{len(requests)}件中{len(said)}件しか答えない: {told}",
+                    f"the RADIUS server ({address}) answered {len(said)} of {len(requests)} requests: {told}",
+                ),
+                Both(
+                    "管理用端末で実行しているか、そこから認証サーバにsshで届くかを確認し、もう一度実行する",
+                    "run this on the control machine, see that it reaches the server by ssh, and run it again:"
+                    " nothing is done twice",
+                ),
             )
         return said
 

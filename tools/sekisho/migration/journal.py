@@ -39,7 +39,7 @@ class Journal:
     def note(self, kind: str, subject: Mapping[str, str], facts: Mapping[str, Any]) -> int:
         """Record something that changes no terminal's standing; the record's sequence number."""
         with self.state.transaction() as tx:
-            return self._chain.append(tx, kind, dict(subject), {"wave": self._wave, **facts})
+            return self._chain.append(tx, kind, dict(subject), {"wave": self._wave, "who": self._who, **facts})
 
     def change(self, changes: Sequence[Change]) -> None:
         """Record and make the changes: all of them, or, when one cannot be recorded, none.
@@ -55,6 +55,7 @@ class Journal:
                 terminal = self.ledger.terminal(change.asset)
                 facts = {
                     "wave": self._wave,
+                    "who": self._who,
                     "was": str(terminal.standing),
                     "became": str(change.to),
                     "tier": change.tier or terminal.tier,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from sekisho.core.clock import japan, stamp
-from sekisho.core.errors import BadInput, SekishoError
+from sekisho.core.errors import BadInput, Missing, SekishoError
 from sekisho.core.language import Both
 
 _PATIENCE = 10.0  # seconds for killed orphans to be gone
@@ -28,6 +28,7 @@ class RunLock:
     `orphans` holds the process ids that were ended on entry.
     Raises on entry:
         BadInput: another run is alive.
+        Missing: the lock cannot be written.
     """
 
     def __init__(self, folder: Path, purpose: str) -> None:
@@ -37,7 +38,12 @@ class RunLock:
         self._stream: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        self._stream = self.path.open("a+", encoding="utf-8")
+        try:
+            self._stream = self.path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise Missing(
+                f"{self.path}: {error.strerror}", "check the folder's owner, rights and free space"
+            ) from error
         if not self._try(fcntl.LOCK_EX):
             self._end_orphans()
         self._stream.seek(0)

@@ -114,7 +114,9 @@ def plan_one(state: State, asset: str, *, record: Recorder, who: str) -> Wave:
         name = next(name for name in _numbered(f"{SINGLE}-{one.name}", first=1) if name not in taken)
         wave = Wave(name, SINGLE, (asset,))
         emptied = one.wave if one.wave and sum(other.wave == one.wave for other in fleet) == 1 else None
-        seq = record(tx, "wave.planned", {"type": "wave", "name": name}, {"ring": SINGLE, "terminals": [asset]})
+        seq = record(
+            tx, "wave.planned", {"type": "wave", "name": name}, {"ring": SINGLE, "terminals": [asset], "who": who}
+        )
         if one.standing == Standing.PLANNED:
             ledger.move(tx, asset, Standing.UNPLANNED, who=who, why=because(Code.PLANNED_ANEW), record=seq)
         _put(tx, ledger, wave, who=who, record=seq)
@@ -214,14 +216,14 @@ def _store(
     moved = [one for one in dissolved if goes.get(one.asset) != one.wave]
     stays = {one.asset for one in dissolved} - {one.asset for one in moved}
     if moved:
-        facts = {"terminals": [one.asset for one in moved]}
+        facts = {"terminals": [one.asset for one in moved], "who": who}
         seq = record(tx, "fleet.unplanned", {"type": "fleet", "name": "ledger"}, facts)
         for one in moved:
             ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why=because(Code.PLANNED_ANEW), record=seq)
     for name in before:
         tx.run("DELETE FROM wave WHERE name = ?", (name,))
     for wave in made:
-        told = {"ring": wave.ring, "terminals": list(wave.assets)}
+        told = {"ring": wave.ring, "terminals": list(wave.assets), "who": who}
         seq = record(tx, "wave.planned", {"type": "wave", "name": wave.name}, told)
         _put(tx, ledger, wave, who=who, record=seq, stays=stays)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sekisho.core.errors import SekishoError
+from sekisho.core.language import Both
 from sekisho.core.reason import Reason, because
 from sekisho.core.sentences import Code
 from sekisho.core.state import State
@@ -55,6 +56,6 @@ def read(state: State, *, wave: str | None = None, ask_radius: bool = True) -> S
     try:
         table = Assignments(state).table()
     except SekishoError as error:
-        return Status(shown, [], because(Code.RADIUS_SILENT, said=error.what))
+        return Status(shown, [], because(Code.RADIUS_SILENT, said=Both(error.told_what("ja"), error.told_what("en"))))
     found = differences(ledger.terminals(), table, policy.read())
     return Status(shown, [one.what for one in found], None)

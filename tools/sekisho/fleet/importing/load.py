@@ -125,7 +125,7 @@ def load(state: State, source: Source, *, record: Recorder, who: str, skip_bad: 
         outcome.elsewhere = [one.asset for one in good if one.asset in known and known[one.asset].tier != one.tier]
         if outcome.added or outcome.changed:
             outcome.record = record(
-                tx, "fleet.imported", {"type": "fleet", "name": source.name}, _body(source, outcome)
+                tx, "fleet.imported", {"type": "fleet", "name": source.name}, _body(source, outcome, who)
             )
             for one in good:
                 if one.asset not in known:
@@ -166,8 +166,9 @@ def _changes(was: Terminal, now: Facts) -> list[str]:
     return [one for one in _COLUMNS if getattr(was, one) != getattr(now, one)]
 
 
-def _body(source: Source, outcome: Outcome) -> dict[str, Any]:
+def _body(source: Source, outcome: Outcome, who: str) -> dict[str, Any]:
     return {
+        "who": who,
         "file": source.name,
         "sha256": source.digest,
         "added": outcome.added,
