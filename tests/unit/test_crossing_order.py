@@ -69,7 +69,7 @@ def lead(state: State, word: str) -> tuple[Journal, list[Terminal]]:
 
 
 def act(word: str, journal: Journal, terminals: list[Terminal], network: Network) -> None:
-    identity, entitled = cast(Assignments, network), Pass("pilot", "entry:pilot:passed", 300)
+    identity, entitled = cast("Assignments", network), Pass("pilot", "entry:pilot:passed", 300)
     if word == "cross":
         crossing.cross(terminals, entitled, tiers=tiers.read(), journal=journal, identity=identity)
     elif word == "confirm":

@@ -11,7 +11,8 @@ import json
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -38,18 +39,11 @@ class RunLock:
         self._stream: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        try:
+        with self._writing():
             self._stream = self.path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise Missing(
-                f"{self.path}: {error.strerror}", "check the folder's owner, rights and free space"
-            ) from error
         if not self._try(fcntl.LOCK_EX):
             self._end_orphans()
-        self._stream.seek(0)
-        self._stream.truncate()
-        json.dump({"pid": os.getpid(), "born": _born(os.getpid()), "at": stamp(), "what": self._purpose}, self._stream)
-        self._stream.flush()
+        self._sign(self._stream)
         if not self._try(fcntl.LOCK_SH):  # converting is not atomic: someone may have come between
             raise BadInput("another run started at the same moment", "wait for it to end")
         return self
@@ -64,6 +58,24 @@ class RunLock:
         if self._stream is None:
             raise SekishoError("the run's lock is not held")
         return self._stream.fileno()
+
+    def _sign(self, stream: IO[str]) -> None:
+        """Say in the file who holds it."""
+        said = {"pid": os.getpid(), "born": _born(os.getpid()), "at": stamp(), "what": self._purpose}
+        with self._writing():
+            stream.seek(0)
+            stream.truncate()
+            stream.write(json.dumps(said))
+            stream.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Missing(
+                f"{self.path}: {error.strerror}", "check the folder's owner, rights and free space"
+            ) from error
 
     def _try(self, kind: int) -> bool:
         if self._stream is None:
