@@ -23,7 +23,8 @@ class Lang(StrEnum):
 _asked: ContextVar[language.Language] = ContextVar("asked", default="ja")
 
 
-def _ask(value: Lang) -> Lang:
+def speak(value: Lang) -> Lang:
+    """Speak this language from now on; what `--lang` does."""
     _asked.set(value.value)
     return value
 
@@ -38,7 +39,7 @@ StateOption = Annotated[
     typer.Option("--state", envvar="SEKISHO_STATE", help="The state folder: ledger, chain, keys.", file_okay=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-LangOption = Annotated[Lang, typer.Option("--lang", callback=_ask, help="Japanese (ja) or English (en).")]
+LangOption = Annotated[Lang, typer.Option("--lang", callback=speak, help="Japanese (ja) or English (en).")]
 DEFAULT_STATE = Path("state")
 DEFAULT_LANG = Lang.JA
 

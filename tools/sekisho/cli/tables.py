@@ -89,6 +89,10 @@ def print_summary(terminals: Sequence[Terminal], *, every: bool = False) -> None
             "" if one.next is None else escape(say(one.next)),
         )
     console.print(rows)
+    again = {one.terminal.wave for one in held if one.outcome in {Outcome.REFUSED, Outcome.RETURNED}} - {None}
+    for name in sorted(map(str, again)):
+        command = f"sekisho migrate --wave {name} --retry"
+        console.print(say(Both(f"直したあと: {command}", f"once mended: {command}")), markup=False)
 
 
 def print_terminals(terminals: Sequence[Terminal], *, every: bool) -> None:

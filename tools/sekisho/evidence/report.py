@@ -16,7 +16,7 @@ from sekisho.fleet.standing import Standing
 from sekisho.policy import tiers, waves
 from sekisho.policy.tiers import Label
 
-_KINDS = {
+KINDS = {
     "fleet.imported": ("端末台帳の取込み", "ledger imported"),
     "wave.planned": ("計画", "planned"),
     "fleet.unplanned": ("計画の取消し", "plan undone"),
@@ -63,8 +63,8 @@ _WORDS = {
     "exit": ("出口ゲート", "exit gate"),
     "return": ("復帰ゲート", "return gate"),
     "staff": ("職員端末", "staff terminal"),
-    "mynumber": ("マイナンバー端末", "My Number terminal"),
-    "printer": ("複合機", "printer"),
+    "mynumber": ("番号利用端末", "My Number terminal"),
+    "printer": ("プリンタ", "printer"),
     "other": ("その他機器", "other device"),
 }
 
@@ -85,7 +85,7 @@ def render(picture: Picture, lang: Language) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        kind=lambda name: _KINDS[name][index] if name in _KINDS else name,
+        kind=lambda name: KINDS[name][index] if name in KINDS else name,
         word=lambda name: _WORDS[name][index] if name in _WORDS else name,
         standing=lambda name: told(Standing(name), lang) if name in set(Standing) else str(name),
         japan=lambda text: clock.japan(text) if text else "—",

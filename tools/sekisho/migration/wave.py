@@ -131,7 +131,7 @@ def _gate(
             standing = to if verdict.passed else otherwise if verdict.reachable else Standing.UNREACHED
             changes.append(Change(one.asset, standing, verdict.reason, "gate.result", facts=verdict.facts()))
         else:
-            run.journal.note("gate.result", {"type": "terminal", "name": one.asset}, verdict.facts())
+            run.journal.note("gate.result", _terminal(one), {"why": verdict.reason.as_json(), **verdict.facts()})
             if not verdict.passed:
                 back[one.asset] = verdict.reason
     run.journal.change(changes)
@@ -164,12 +164,16 @@ def _play(
             standing = to if outcome == "ok" else Standing.UNREACHED if outcome == "unreachable" else otherwise
             changes.append(Change(one.asset, standing, why, "playbook.run", facts=job.evidence(one.name)))
         else:
-            run.journal.note("playbook.run", {"type": "terminal", "name": one.asset}, job.evidence(one.name))
+            run.journal.note("playbook.run", _terminal(one), {"why": why.as_json(), **job.evidence(one.name)})
             if outcome != "ok":
                 back[one.asset] = why
     run.journal.change(changes)
     _back(run, back)
     return done
+
+
+def _terminal(one: Terminal) -> dict[str, str]:
+    return {"type": "terminal", "name": one.asset}
 
 
 def _back(run: Run, reasons: dict[str, Reason]) -> None:
