@@ -25,6 +25,7 @@ from sekisho.policy.tiers import Tiers
     controls=["network-authentication", "tier-separation"],
     asks="infrastructure",
     remedy="sekisho status names the difference",
+    remedy_ja="`sekisho status` で違いを確認する",
 )
 def test_session_in_tier(terminal: Terminal, assignment: Assignment, tiers: Tiers) -> None:
     assert not assignment.revoked, "the certificate is revoked"
@@ -44,6 +45,7 @@ def test_session_in_tier(terminal: Terminal, assignment: Assignment, tiers: Tier
     controls=["network-authentication"],
     asks="infrastructure",
     remedy="enrol the terminal again, and find out how the difference came about",
+    remedy_ja="端末証明書を発行し直し(playbooks/terminals.yml)、違いが生じた原因を調べる",
 )
 def test_certificate_in_ledger(terminal: Terminal, assignment: Assignment) -> None:
     assert assignment.mac == terminal.mac, f"RADIUS binds the MAC {assignment.mac}, the ledger has {terminal.mac}"
@@ -57,6 +59,7 @@ def test_certificate_in_ledger(terminal: Terminal, assignment: Assignment) -> No
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="look for a second cable or a copied MAC: ip neigh on the router",
+    remedy_ja="二本目のケーブルやMACアドレスの複製がないか、中継ルータの ip neigh で調べる",
 )
 def test_router_sees_tier(
     terminal: Terminal,
@@ -86,6 +89,7 @@ def test_router_sees_tier(
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="conntrack -D -s ADDRESS on the router, and look at what still speaks",
+    remedy_ja="まだ通信しているものを調べ、中継ルータで conntrack -D -s アドレス を実行する",
 )
 def test_no_flow_of_old_address(
     host: Host, machine: Any, address_of: Any, terminal: Terminal, addresses: dict[str, IPv4Address]
@@ -111,6 +115,7 @@ def test_no_flow_of_old_address(
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="find the path: the LGWAN server was reached from the internet tier",
+    remedy_ja="経路を突き止める: インターネット接続系からLGWAN接続系のサーバに届いている",
 )
 def test_business_server_view(machine: Any, addresses: dict[str, IPv4Address]) -> None:
     gyomu = machine("gyomu")
@@ -134,6 +139,7 @@ def test_business_server_view(machine: Any, addresses: dict[str, IPv4Address]) -
     controls=["log-management"],
     asks="infrastructure",
     remedy="look at rsyslog on the terminal and at the flow to the collector",
+    remedy_ja="端末のrsyslogと、ログ収集サーバへの通信経路を確認する",
 )
 def test_collector_hears(host: Host, machine: Any, terminal: Terminal) -> None:
     # sudo logs every command of ours, so the word is in the log without writing anything; no older line has it.
@@ -152,6 +158,7 @@ def test_collector_hears(host: Host, machine: Any, terminal: Terminal) -> None:
     controls=["tier-separation"],
     asks="infrastructure",
     remedy="find out who changed the router; then run playbooks/infrastructure.yml",
+    remedy_ja="誰が中継ルータを変えたか調べ、playbooks/infrastructure.yml を実行する",
 )
 @pytest.mark.usefixtures("terminal")
 def test_router_rules(router_rules: str, tiers: Tiers) -> None:

@@ -30,6 +30,7 @@ TRUSTED = "nftables wpasupplicant rsyslog openssh-server sudo iproute2"
     controls=["network-authentication"],
     asks="terminal",
     remedy="enrol the terminal again (playbooks/terminals.yml)",
+    remedy_ja="端末証明書を発行し直す(playbooks/terminals.yml)",
 )
 def test_device_certificate(host: Host, terminal: Terminal, authority: x509.Certificate) -> None:
     told = host.run("cat %s", CERTIFICATE)
@@ -56,6 +57,7 @@ def test_device_certificate(host: Host, terminal: Terminal, authority: x509.Cert
     controls=["network-authentication"],
     asks="terminal",
     remedy="chmod 0600 the key, find out who could read it, and enrol the terminal again",
+    remedy_ja="秘密鍵の権限を0600にし、誰が読めたか調べ、証明書を発行し直す",
 )
 def test_device_key_private(host: Host) -> None:
     key = host.file(KEY)
@@ -71,6 +73,7 @@ def test_device_key_private(host: Host) -> None:
     controls=["network-authentication"],
     asks="terminal",
     remedy="systemctl enable --now sekisho-supplicant",
+    remedy_ja="端末で systemctl enable --now sekisho-supplicant を実行する",
 )
 def test_supplicant_running(host: Host) -> None:
     service = host.service("sekisho-supplicant")
@@ -85,6 +88,7 @@ def test_supplicant_running(host: Host) -> None:
     controls=["log-management"],
     asks="terminal",
     remedy="systemctl status rsyslog on the terminal; then the flow to the collector",
+    remedy_ja="端末で systemctl status rsyslog を確認し、次にログ収集サーバへの通信経路を確認する",
 )
 def test_log_agent(host: Host, address_of: Any) -> None:
     service = host.service("rsyslog")
@@ -103,6 +107,7 @@ def test_log_agent(host: Host, address_of: Any) -> None:
     controls=["log-management", "availability"],
     asks="terminal",
     remedy="free disk space",
+    remedy_ja="不要なファイルを消し、空きを200 MB以上にする",
 )
 def test_disk_space(host: Host) -> None:
     lines = host.check_output("df --output=avail,target -k /var/log /var/spool/rsyslog").splitlines()[1:]
@@ -119,6 +124,7 @@ def test_disk_space(host: Host) -> None:
     controls=["log-management"],
     asks="terminal",
     remedy="mend time synchronisation: leases and logs rest on it",
+    remedy_ja="時刻同期を直す(一時割当てとログの前提)",
 )
 def test_clock(host: Host) -> None:
     before = time.time()
@@ -134,6 +140,7 @@ def test_clock(host: Host) -> None:
     controls=["vulnerability-management"],
     asks="terminal",
     remedy="dpkg --configure -a; a changed program: find out who changed it, and install the terminal anew",
+    remedy_ja="dpkg --configure -a を実行する。プログラムが改変されていれば、誰が変えたか調べ、端末を再導入する",
 )
 def test_packages_whole(host: Host) -> None:
     states = host.check_output("dpkg-query --show --showformat '${db:Status-Abbrev}${Package}\\n' %s", "*").splitlines()
@@ -156,6 +163,7 @@ def test_packages_whole(host: Host) -> None:
     controls=["access-control"],
     asks="terminal",
     remedy="remove the account or its sudo rule, or have it approved",
+    remedy_ja="そのアカウントまたはsudoの設定を取り除くか、管理者としての承認を得る",
 )
 def test_administrators(host: Host) -> None:
     accounts = [line.split(":") for line in host.check_output("getent passwd").splitlines()]

@@ -37,6 +37,7 @@ def _served(host: Host, address: IPv4Address) -> bool:
     controls=["tier-separation"],
     asks="terminal",
     remedy="mend the terminal's network before it crosses: nobody could tell afterwards what broke",
+    remedy_ja="移行前に端末のネットワークを直す(移行後では原因が分からなくなる)",
 )
 def test_business_reachable(host: Host, address_of: Any) -> None:
     assert _served(host, address_of("gyomu")), "the business system does not answer"
@@ -49,6 +50,7 @@ def test_business_reachable(host: Host, address_of: Any) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="find the path: a terminal of the LGWAN tier must not reach the internet",
+    remedy_ja="経路を突き止める: LGWAN接続系の端末からインターネットに届いてはならない",
 )
 def test_outside_unreachable(host: Host, address_of: Any) -> None:
     assert not _taken(host, address_of("outside-web")), "the internet answers from the LGWAN tier"
@@ -61,6 +63,7 @@ def test_outside_unreachable(host: Host, address_of: Any) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="find the path: a terminal of the internet tier must not reach the LGWAN tier",
+    remedy_ja="経路を突き止める: インターネット接続系の端末からLGWAN接続系に届いてはならない",
 )
 def test_business_unreachable(host: Host, address_of: Any) -> None:
     assert not _taken(host, address_of("gyomu")), "the LGWAN business system answers from probation"
@@ -73,6 +76,7 @@ def test_business_unreachable(host: Host, address_of: Any) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="find the path at once: no terminal outside the My Number tier may reach it",
+    remedy_ja="直ちに経路を突き止める: マイナンバー利用事務系には他の系統から届いてはならない",
 )
 def test_mynumber_unreachable(host: Host, address_of: Any) -> None:
     assert not _taken(host, address_of("juki")), "the My Number server answers"
@@ -85,6 +89,7 @@ def test_mynumber_unreachable(host: Host, address_of: Any) -> None:
     controls=["availability"],
     asks="terminal",
     remedy="mend the terminal's network settings, or the route outside",
+    remedy_ja="端末のネットワーク設定、または外部への経路を直す",
 )
 def test_probe_reachable(host: Host, address_of: Any) -> None:
     assert _served(host, address_of("outside-probe")), "the outside target of probation does not answer"
@@ -96,7 +101,8 @@ def test_probe_reachable(host: Host, address_of: Any) -> None:
     en="on probation the open internet does not answer",
     controls=["tier-separation"],
     asks="terminal",
-    remedy="the router's rules for probation are too wide: sekisho network prove",
+    remedy="the router's rules for probation are too wide: `sekisho network compile` proves them; then mend the router",
+    remedy_ja="確認用ネットワークの規則が広すぎる: `sekisho network compile` で証明し、中継ルータを直す",
 )
 def test_internet_closed(host: Host, address_of: Any) -> None:
     assert not _taken(host, address_of("outside-web")), "the open internet answers on probation"

@@ -20,6 +20,7 @@ from sekisho.network import loaded
     controls=["endpoint-protection"],
     asks="terminal",
     remedy="systemctl restart sekisho-profile; find out who changed the rules",
+    remedy_ja="playbooks/prepare.yml を実行し、誰が変更したか調べる",
 )
 def test_host_firewall(host: Host, terminal: Terminal) -> None:
     listed = host.check_output("nft -s list ruleset")
@@ -35,6 +36,7 @@ def test_host_firewall(host: Host, terminal: Terminal) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="run playbooks/prepare.yml for this terminal",
+    remedy_ja="この端末に playbooks/prepare.yml を実行する",
 )
 def test_profiles_present(host: Host) -> None:
     for tier in ("lgwan", "probation", "internet", "quarantine"):
@@ -51,6 +53,7 @@ def test_profiles_present(host: Host) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="systemctl enable sekisho-profile; systemctl restart sekisho-profile",
+    remedy_ja="端末で systemctl restart sekisho-profile を実行する",
 )
 def test_profile_applied(host: Host, terminal: Terminal) -> None:
     service = host.service("sekisho-profile")
@@ -67,6 +70,7 @@ def test_profile_applied(host: Host, terminal: Terminal) -> None:
     controls=["tier-separation"],
     asks="terminal",
     remedy="remove the second address or card",
+    remedy_ja="二つ目のアドレスまたはインターフェースを取り除く",
 )
 def test_one_address(host: Host, terminal: Terminal, addresses: dict[str, IPv4Address]) -> None:
     links = json.loads(host.check_output("ip -j address show"))

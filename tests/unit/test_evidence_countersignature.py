@@ -58,30 +58,34 @@ def signed(path: Path, key: Path, *, verdict: Literal["yes", "no"] = "yes", expi
     return out
 
 
+def standing(state: State) -> list[str]:
+    return [one.en for one in countersignature.standing(state)]
+
+
 def test_none_is_no_confirmation(state: State) -> None:
-    assert "no outside confirmation" in countersignature.standing(state)[0]
+    assert "no outside confirmation" in standing(state)[0]
 
 
 def test_a_good_one_holds_and_goes_on_holding(state: State, key: Path) -> None:
     one, seq = countersignature.accept(state, signed(built(state), key))
-    assert countersignature.standing(state) == []
+    assert standing(state) == []
     assert (one.length, seq) == (2, 3)
     note(state)
-    assert countersignature.standing(state) == []
+    assert standing(state) == []
     assert Chain(state).verify().length == 4
 
 
 def test_a_verdict_of_no_ends_an_earlier_yes(state: State, key: Path) -> None:
     countersignature.accept(state, signed(built(state), key))
     countersignature.accept(state, signed(built(state, "second.zip"), key, verdict="no"))
-    assert countersignature.standing(state) == ["the auditor's verdict is no"]
+    assert standing(state) == ["the auditor's verdict is no"]
 
 
 def test_an_expired_one(state: State, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     countersignature.accept(state, signed(built(state), key))
     later = now() + timedelta(days=31)
     monkeypatch.setattr(countersignature, "now", lambda: later)
-    assert any("expired" in reason for reason in countersignature.standing(state))
+    assert any("expired" in reason for reason in standing(state))
 
 
 def test_it_cannot_be_made_for_the_past(state: State, key: Path) -> None:
@@ -99,24 +103,24 @@ def test_changed_policies(state: State, key: Path, home: Path, what: str) -> Non
         (home / "policies" / "more.yml").write_text("version: 1\n", encoding="utf-8")
     else:
         file.unlink()
-    assert countersignature.standing(state) == ["the policies have changed since the auditor saw them"]
+    assert standing(state) == ["the policies have changed since the auditor saw them"]
 
 
 def test_a_change_of_auditor_keys_voids_it(state: State, key: Path, tmp_path: Path) -> None:
     countersignature.accept(state, signed(built(state), key))
     keys.generate(tmp_path / "other")
     other = auditors.add(state, keys.read_public(tmp_path / "other.pub"), name="別の監査人", who="tester")
-    assert any("auditor keys were changed" in reason for reason in countersignature.standing(state))
+    assert any("auditor keys were changed" in reason for reason in standing(state))
     auditors.remove(state, other.fingerprint[:12], who="tester")
-    assert any("auditor keys were changed" in reason for reason in countersignature.standing(state))
+    assert any("auditor keys were changed" in reason for reason in standing(state))
     countersignature.accept(state, signed(built(state, "new.zip"), key))
-    assert countersignature.standing(state) == []
+    assert standing(state) == []
 
 
 def test_a_removed_key(state: State, key: Path) -> None:
     countersignature.accept(state, signed(built(state), key))
     auditors.remove(state, keys.fingerprint(keys.read_public(key.with_suffix(".pub"))), who="tester")
-    assert any("not one of the auditor keys" in reason for reason in countersignature.standing(state))
+    assert any("not one of the auditor keys" in reason for reason in standing(state))
 
 
 def test_a_key_that_was_never_added(state: State, key: Path, tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_another_states_pack(state: State, key: Path, tmp_path: Path) -> None:
     other = open_state(tmp_path / "other", create=True)
     for _ in range(3):
         note(other)
-    with pytest.raises(Refused, match=r"another state's.*does not lie on this chain"):
+    with pytest.raises(Refused, match=r"(?s)another state's.*does not lie on this chain"):
         countersignature.accept(state, signed(built(other, "other.zip"), key))
 
 
@@ -179,9 +183,9 @@ def test_our_own_key_slipped_into_the_table(state: State, key: Path) -> None:
         row = (keys.fingerprint(public), "x", keys.public_pem(public), 1)
         tx.run("INSERT INTO auditor (fingerprint, name, public_key, added) VALUES (?, ?, ?, ?)", row)
         tx.run("INSERT INTO countersignature VALUES (?, ?, 1)", (statement.digest(raw), raw))
-    assert "no outside confirmation" in countersignature.standing(state)[0]
+    assert "no outside confirmation" in standing(state)[0]
     file.write_bytes(raw)
-    with pytest.raises(Refused, match=r"not one of the auditor keys; its key has signed our own records"):
+    with pytest.raises(Refused, match=r"(?s)not one of the auditor keys.*its key has signed our own records"):
         countersignature.accept(state, file)
 
 
@@ -190,7 +194,7 @@ def test_an_older_yes_cannot_be_put_in_the_place_of_a_no(state: State, key: Path
     countersignature.accept(state, signed(built(state, "second.zip"), key, verdict="no"))
     with state.transaction() as tx:
         tx.run("UPDATE countersignature SET envelope = (SELECT envelope FROM countersignature ORDER BY record LIMIT 1)")
-    assert any("not the one that was accepted" in reason for reason in countersignature.standing(state))
+    assert any("not the one that was accepted" in reason for reason in standing(state))
 
 
 def test_a_forged_verdict(state: State, key: Path) -> None:

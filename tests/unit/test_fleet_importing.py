@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from sekisho.core import folders, mac
 from sekisho.core.errors import BadInput, Missing
+from sekisho.core.reason import typed
 from sekisho.core.state import State, open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet import departments
@@ -281,7 +282,7 @@ def test_the_hardware_changes_only_while_unplanned(tmp_path: Path, state: State)
     assert _import(state, _read(tmp_path, _csv([changed]))).changed == {"PC-0001": "mac changed"}
     with state.transaction() as tx:
         seq = Chain(state).append(tx, "wave.planned", {"type": "wave", "name": "w"}, {})
-        Ledger(state).move(tx, "PC-0001", Standing.PLANNED, who="t", why="t", record=seq, wave="w")
+        Ledger(state).move(tx, "PC-0001", Standing.PLANNED, who="t", why=typed("t"), record=seq, wave="w")
     done = _import(state, _read(tmp_path, _csv([ROWS[0]])))
     assert "only while the terminal is unplanned" in done.faults[0].reason
     fixed = [*ROWS[2][:2], "025e000000ab", *ROWS[2][3:]]

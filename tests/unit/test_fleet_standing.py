@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sekisho.core import folders
 from sekisho.core.errors import Refused
+from sekisho.core.reason import typed
 from sekisho.core.state import State, open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet import departments
@@ -34,7 +35,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
 def _move(state: State, asset: str, to: Standing) -> None:
     with state.transaction() as tx:
         seq = Chain(state).append(tx, "terminal.moved", {"type": "terminal", "name": asset}, {"became": to})
-        Ledger(state).move(tx, asset, to, who="walker", why="a walk", record=seq)
+        Ledger(state).move(tx, asset, to, who="walker", why=typed("a walk"), record=seq)
 
 
 def test_every_standing_has_its_line_in_the_table() -> None:
@@ -78,7 +79,7 @@ def test_a_move_without_a_record_is_impossible(state: State) -> None:
     ledger = Ledger(state)
     now = ledger.terminal("PC-0012")
     with pytest.raises(sqlite3.IntegrityError), state.transaction() as tx:
-        ledger.move(tx, "PC-0012", Standing.PLANNED, who="t", why="t", record=999_999)
+        ledger.move(tx, "PC-0012", Standing.PLANNED, who="t", why=typed("t"), record=999_999)
     assert ledger.terminal("PC-0012") == now
 
 

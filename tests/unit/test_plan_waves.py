@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sekisho.core import folders
 from sekisho.core.errors import BadInput, Refused
+from sekisho.core.reason import typed
 from sekisho.core.state import State, open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet import departments
@@ -56,7 +57,7 @@ def _one(state: State, asset: str) -> plan.Wave:
 def _begin(state: State, asset: str) -> None:
     with state.transaction() as tx:
         seq = Chain(state).append(tx, "gate.result", {"type": "terminal", "name": asset}, {})
-        Ledger(state).move(tx, asset, Standing.UNREACHED, who="t", why="off", record=seq)
+        Ledger(state).move(tx, asset, Standing.UNREACHED, who="t", why=typed("off"), record=seq)
 
 
 def _made_up(sizes: list[int]) -> list[Terminal]:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
+from sekisho.cli.options import asked
 from sekisho.core.errors import SekishoError
 
 app = typer.Typer(
@@ -42,12 +43,14 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except SekishoError as error:
-        Console(stderr=True, soft_wrap=True).print(f"sekisho: {error}", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"sekisho: {error.told(asked())}", markup=False, highlight=False)
         sys.exit(error.exit_code)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except TyperException as error:
-        if told := error.format_message():  # empty when the help was asked for by giving nothing
+        if told := error.format_message().replace(
+            "Value error, ", ""
+        ):  # empty when the help was asked for by giving nothing
             Console(stderr=True, soft_wrap=True).print(
                 f"sekisho: {told}\n  → see the command's --help", markup=False, highlight=False
             )

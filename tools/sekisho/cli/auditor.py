@@ -57,12 +57,22 @@ def list_(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> No
     opened = open_state(state)
     found, reasons = auditors.every(opened), countersignature.standing(opened)
     if as_json:
-        print_json({"auditors": [asdict(one) for one in found], "confirmed": not reasons, "reasons": reasons})
+        print_json(
+            {
+                "auditors": [asdict(one) for one in found],
+                "confirmed": not reasons,
+                "reasons": [one.as_json() for one in reasons],
+            }
+        )
         return
     for one in found:
         until = "" if one.removed is None else f", removed in record {one.removed}"
         typer.echo(f"{one.fingerprint}  {one.name} (added in record {one.added}{until})")
-    typer.echo("\n".join(["no outside confirmation holds:", *reasons]) if reasons else "an outside confirmation holds")
+    typer.echo(
+        "\n".join(["no outside confirmation holds:", *map(str, reasons)])
+        if reasons
+        else "an outside confirmation holds"
+    )
 
 
 @app.command()

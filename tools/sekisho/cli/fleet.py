@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
-from sekisho.core.clock import japan
+from sekisho.cli import tables
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
 from sekisho.core.errors import BadInput, Refused
 from sekisho.core.state import open_state
 from sekisho.core.text import plain
@@ -65,22 +64,14 @@ def list_terminals(
     wave: Annotated[str | None, typer.Option("--wave", help="Only this wave.")] = None,
     standing: Annotated[Standing | None, typer.Option("--standing", help="Only this standing.")] = None,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """Every terminal of the ledger."""
     found = Ledger(open_state(state)).terminals(wave=wave, standing=None if standing is None else [standing])
     if as_json:
         print_json([asdict(one) for one in found])
         return
-    table = Table()
-    for heading in ("資産番号", "MACアドレス", "課", "系統", "状態", "ウェーブ"):
-        table.add_column(heading, no_wrap=heading in ("資産番号", "MACアドレス"))
-    labels = {code: network.label.ja for code, network in tiers.read().tiers.items()}
-    names = departments.read().departments
-    for one in found:
-        department = names[one.department].ja if one.department in names else one.department
-        tier = labels.get(one.tier, one.tier)
-        table.add_row(one.asset, one.mac, department, tier, one.standing.ja, one.wave or "")
-    Console().print(table)
+    tables.print_terminals(found, every=True)
 
 
 @fleet.command("show")
@@ -88,6 +79,7 @@ def show_terminal(
     asset: Annotated[str, typer.Argument(help="The asset number.")],
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """One terminal with its whole history: when, who, why, and the record that proves it."""
     ledger = Ledger(open_state(state))
@@ -98,17 +90,8 @@ def show_terminal(
     if as_json:
         print_json({**asdict(one), "addresses": addresses, "history": [asdict(step) for step in steps]})
         return
-    console = Console()
-    facts = Table.grid(padding=(0, 2))
-    for word, value in asdict(one).items():
-        facts.add_row(word, "" if value is None else str(value))
-    facts.add_row("address", addresses[one.tier])
-    console.print(facts, markup=False)
-    table = Table("日時 (日本)", "記録", "状態", "系統", "操作者", "理由")
-    for step in steps:
-        was = f"{step.was.ja} → " if step.was and step.was != step.became else ""
-        table.add_row(japan(step.at), str(step.record), f"{was}{step.became.ja}", step.tier, step.who, step.why)
-    console.print(table)
+    tables.print_terminal(one, addresses[one.tier])
+    tables.print_history(steps)
 
 
 @fleet.command("devices")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -93,8 +94,10 @@ def table(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> No
 def compare(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """Name every difference between the RADIUS table and the ledger; exit code 1 if there is one."""
     opened = open_state(state)
-    found = [str(one) for one in differences(Ledger(opened).terminals(), Assignments(opened).table(), policy.read())]
-    print_json(found) if as_json else typer.echo("\n".join(found) or "RADIUS and the ledger agree")
+    found = [one.what for one in differences(Ledger(opened).terminals(), Assignments(opened).table(), policy.read())]
+    print_json([asdict(one) for one in found]) if as_json else typer.echo(
+        "\n".join(map(str, found)) or "RADIUS and the ledger agree"
+    )
     if found:
         raise typer.Exit(1)
 

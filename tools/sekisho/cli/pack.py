@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
 from sekisho.core.files import write_atomic
 from sekisho.core.state import open_state
 from sekisho.evidence import countersignature, keys, pack, verifier
@@ -18,13 +18,6 @@ from sekisho.migration import checks
 
 app = typer.Typer(no_args_is_help=True, help="Evidence packs: build, verify, countersign.")
 PackArgument = Annotated[Path, typer.Argument(metavar="PACK", help="The pack, a zip file.")]
-
-
-class Language(StrEnum):
-    """The report's language."""
-
-    JA = "ja"
-    EN = "en"
 
 
 class Verdict(StrEnum):
@@ -42,7 +35,7 @@ def register(parent: typer.Typer) -> None:
 @app.command()
 def build(
     out: Annotated[Path, typer.Option("-o", "--out", help="The file to write.", dir_okay=False)] = Path("pack.zip"),
-    lang: Annotated[Language, typer.Option(help="The report's language.")] = Language.JA,
+    lang: LangOption = DEFAULT_LANG,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:

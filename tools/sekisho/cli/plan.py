@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.cli import tables
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
+from sekisho.cli.tables import say
 from sekisho.core.clock import JAPAN, now
+from sekisho.core.language import Both
+from sekisho.core.reason import because
+from sekisho.core.sentences import Code
 from sekisho.core.state import open_state
 from sekisho.core.text import plain
 from sekisho.evidence.chain import Chain
@@ -34,6 +38,7 @@ def plan(
         typer.Option("--terminal", help="Put these terminals (asset numbers) into a wave of their own."),
     ] = None,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """Cut the LGWAN staff terminals into waves by rings; waves that have begun stay as they are."""
     waves = policy.read()
@@ -50,22 +55,30 @@ def plan(
     if as_json:
         print_json({**asdict(done), "freezes": [freeze.model_dump(mode="json", by_alias=True) for freeze in freezes]})
         return
-    _print(done)
+    _print(done, {ring.name: say(ring.label) for ring in waves.rings})
     for freeze in freezes:
-        word = "NOW" if freeze.from_ <= today else "later"
-        typer.echo(f"freeze ({word}): nothing crosses from {freeze.from_} to {freeze.to}: {freeze.why.ja}")
+        why = because(Code.FREEZE, first=str(freeze.from_), last=str(freeze.to), why=freeze.why)
+        typer.echo(("! " if freeze.from_ <= today else "") + say(why))
 
 
-def _print(done: planning.Plan) -> None:
-    table = Table("ウェーブ", "段階", "台数", "")
-    for waves, word in ((done.kept, "そのまま"), (done.made, "計画")):
+def _print(done: planning.Plan, rings: dict[str, str]) -> None:
+    table = tables.table(tables.WAVE, Both("段階", "ring"), tables.COUNT, Both("", ""))
+    for waves, word in ((done.kept, Both("そのまま", "as it was")), (done.made, Both("計画", "planned"))):
         for wave in waves:
-            table.add_row(wave.name, wave.ring, str(len(wave.assets)), word)
+            table.add_row(wave.name, rings.get(wave.ring, wave.ring), str(len(wave.assets)), say(word))
     Console().print(table)
     if not done.changed:
-        typer.echo("nothing changed")
+        typer.echo(say(Both("変更なし", "nothing changed")))
     if done.left:
-        typer.echo(f"{len(done.left)} terminals have no wave: the rings of policies/waves.yml are full; add one")
+        count = len(done.left)
+        typer.echo(
+            say(
+                Both(
+                    f"{count}台にウェーブがない: policies/waves.yml の段階が一杯。段階を追加する",
+                    f"{count} terminals have no wave: the rings of policies/waves.yml are full; add one",
+                )
+            )
+        )
 
 
 def _front() -> None:

@@ -8,15 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-_STAGES = {
-    "entry": "入口ゲート / entry gate",
-    "prepare": "準備 / prepare",
-    "cross": "移行 / cross",
-    "settle": "設定 / settle",
-    "exit": "出口ゲート / exit gate",
-    "confirm": "確定 / confirm",
-    "return": "復帰 / return",
-}
+from sekisho.cli.tables import say
+from sekisho.migration.wave import STAGES
 
 
 class Progress:
@@ -25,7 +18,7 @@ class Progress:
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         self._bars = Bars(
             SpinnerColumn(),
-            TextColumn("{task.description:<28}"),
+            TextColumn("{task.description:<12}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -53,7 +46,7 @@ class Progress:
         """A stage begins for `size` terminals."""
         self._finish()
         self._last = (name, size)
-        self._current = self._bars.add_task(_STAGES.get(name, name), total=size, now="")
+        self._current = self._bars.add_task(say(STAGES[name]), total=size, now="")
 
     def task(self, name: str) -> None:
         """Ansible begins a task."""

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import getpass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.cli import tables
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
 from sekisho.cli.progress import Progress
-from sekisho.core.errors import BadInput
-from sekisho.core.state import open_state
+from sekisho.cli.tables import say
+from sekisho.core.errors import BadInput, SekishoError
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because, typed
+from sekisho.core.sentences import Code
+from sekisho.core.state import State, open_state
+from sekisho.core.text import plain
+from sekisho.fleet import operator
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.standing import Standing
 from sekisho.migration import rehearse, rollback, start, status
-from sekisho.policy import tiers as policy
-
-LangOption = Annotated[str, typer.Option("--lang", help="ja or en.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,22 +44,30 @@ def migrate(
     ] = False,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Name each Ansible task.")] = False,
-    lang: LangOption = "ja",
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """Move a wave: entry gate, prepare, cross, settle, exit gate, confirm. Run again, it continues."""
     with Progress(quiet=as_json, verbose=verbose) as progress:
         opened = open_state(state)
-        with start.opened(opened, wave, who=getpass.getuser(), listener=progress) as run:
+        with start.opened(opened, wave, who=operator.name(), listener=progress) as run:
             if dry_run:
                 changes = rehearse.rehearse(run)
                 progress.stop()
                 print_json(changes) if as_json else _print_rehearsal(changes)
+                if any(one["outcome"] != "ok" for one in changes["terminals"].values()):
+                    raise typer.Exit(1)
                 return
+            refused: SekishoError | None = None
             try:
                 start.migrate(run, retry=retry)
-            finally:
-                progress.stop()
-                _print_wave(opened.folder, wave, as_json=as_json, lang=lang)
+            except BadInput:  # nothing was begun, so there is nothing to sum up
+                raise
+            except SekishoError as error:
+                refused = error
+            progress.stop()
+            _print_wave(opened, wave, refused, as_json=as_json)
+            if refused is not None:
+                raise refused
 
 
 def show_status(
@@ -63,19 +75,18 @@ def show_status(
     wave: Annotated[str | None, typer.Option("--wave", help="Only this wave.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask RADIUS; the exit code is then 1.")] = False,
     as_json: JsonOption = False,
-    lang: LangOption = "ja",
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """Where every terminal stands; exit code 1 when RADIUS and the ledger differ, or RADIUS cannot be asked."""
     picture = status.read(open_state(state), wave=wave, ask_radius=not offline)
+    if wave is not None and not picture.terminals:
+        raise start.unknown_wave(wave)
     if as_json:
         print_json(picture.as_json())
     else:
-        console = Console()
-        console.print(_table(picture, lang=lang, every=wave is not None or len(picture.terminals) <= 50))
-        for line in picture.differences:
-            console.print(f"[red]✗[/red] {line}")
-        if picture.unknown:
-            console.print(f"[yellow]?[/yellow] {picture.unknown}")
+        tables.print_terminals(picture.terminals, every=wave is not None)
+        tables.print_summary(picture.terminals)
+        _print_differences(picture)
     if not picture.sound:
         raise typer.Exit(1)
 
@@ -83,26 +94,33 @@ def show_status(
 def roll_back(
     terminal: Annotated[list[str] | None, typer.Argument(help="Asset numbers.")] = None,
     wave: Annotated[str | None, typer.Option("--wave", help="All terminals of a wave.")] = None,
-    why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "rolled back by hand",
+    why: Annotated[str | None, typer.Option("--why", help="The reason, for the record.")] = None,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """Take terminals back: from probation straight home; confirmed ones into quarantine."""
     if bool(terminal) == bool(wave):
-        raise BadInput("name either terminals or a wave", "for example: sekisho rollback PC-0001")
-    with Progress(quiet=as_json, verbose=False) as progress:
-        opened = open_state(state)
-        ledger = Ledger(opened)
-        chosen = [ledger.terminal(asset) for asset in terminal or []] or ledger.terminals(wave=wave)
-        if not chosen:
-            raise BadInput(f"there is no wave {wave}", "`sekisho plan` names the waves")
-        with start.opened(opened, wave or chosen[0].wave or "-", who=getpass.getuser(), listener=progress) as run:
-            became = rollback.rollback(run, chosen, why)
+        raise BadInput(
+            Both("端末かウェーブのどちらか一方を指定する", "name either terminals or a wave"),
+            Both("例: sekisho rollback PC-0001", "for example: sekisho rollback PC-0001"),
+        )
+    opened = open_state(state)
+    ledger = Ledger(opened)
+    chosen = [ledger.terminal(plain(asset).upper()) for asset in terminal or []] or ledger.terminals(wave=wave)
+    if not chosen:
+        raise start.unknown_wave(str(wave))
+    reason = because(Code.BY_HAND) if why is None else typed(why)
+    with (
+        Progress(quiet=as_json, verbose=False) as progress,
+        start.opened(opened, wave or chosen[0].wave or "-", who=operator.name(), listener=progress) as run,
+    ):
+        became = rollback.rollback(run, chosen, reason)
     if as_json:
         print_json(became)
-    else:
-        for asset, standing in became.items():
-            typer.echo(f"{asset}: {Standing(standing).ja} ({standing})")
+        return
+    for asset, standing in became.items():
+        typer.echo(f"{asset}: {say(Standing(standing))}")
 
 
 def release(
@@ -112,62 +130,56 @@ def release(
         Path | None, typer.Option("--scan-report", help="The malware scan's report; its digest is kept.")
     ] = None,
     reinstalled: Annotated[
-        str | None, typer.Option("--reinstalled", help="The day of reinstallation, YYYY-MM-DD.")
+        datetime | None, typer.Option("--reinstalled", help="The day of reinstallation.", formats=["%Y-%m-%d"])
     ] = None,
     state: StateOption = DEFAULT_STATE,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
 ) -> None:
     """Take a quarantined terminal back to the LGWAN tier, through the return gate."""
     if (scan_report is None) == (reinstalled is None):
-        raise BadInput("give either --scan-report or --reinstalled", "the return gate asks how it was made clean")
+        raise BadInput(
+            Both(
+                "--scan-report か --reinstalled のどちらか一方を指定する", "give either --scan-report or --reinstalled"
+            ),
+            Both("復帰ゲートは、どう安全にしたかを問う", "the return gate asks how it was made clean"),
+        )
     try:
         proof = {"scan_report_sha256": sha256(scan_report.read_bytes()).hexdigest()} if scan_report else {}
     except OSError as error:
         raise BadInput(f"{scan_report}: {error.strerror}", "name the report's file") from error
-    proof |= {"reinstalled": reinstalled} if reinstalled else {}
-    with Progress(quiet=False, verbose=False) as progress:
-        opened = open_state(state)
-        one = Ledger(opened).terminal(terminal)
-        with start.opened(opened, one.wave or "-", who=getpass.getuser(), listener=progress) as run:
-            rollback.release(run, one, cleaned_by=cleaned_by, proof=proof)
-    typer.echo(f"{terminal}: LGWAN")
+    proof |= {"reinstalled": reinstalled.date().isoformat()} if reinstalled else {}
+    opened = open_state(state)
+    one = Ledger(opened).terminal(plain(terminal).upper())
+    with (
+        Progress(quiet=False, verbose=False) as progress,
+        start.opened(opened, one.wave or "-", who=operator.name(), listener=progress) as run,
+    ):
+        rollback.release(run, one, cleaned_by=cleaned_by, proof=proof)
+    typer.echo(f"{one.asset}: {say(because(Code.RELEASED))}")
 
 
-def _print_wave(folder: Path, wave: str, *, as_json: bool, lang: str) -> None:
-    picture = status.read(open_state(folder), wave=wave)
+def _print_wave(state: State, wave: str, refused: SekishoError | None, *, as_json: bool) -> None:
+    picture = status.read(state, wave=wave)
     if as_json:
-        print_json(picture.as_json())
-    elif picture.terminals:
-        Console().print(_table(picture, lang=lang, every=True))
+        reasons = [one.as_json() for one in refused.reasons if isinstance(one, Reason)] if refused else []
+        print_json({**picture.as_json(), "refused": reasons})
+    else:
+        tables.print_summary(picture.terminals)
+        _print_differences(picture)
 
 
-def _table(picture: status.Status, *, lang: str, every: bool) -> Table:
-    tiers = policy.read()
-    japanese = lang == "ja"
-    if not every:
-        table = Table("状態" if japanese else "standing", "台数" if japanese else "terminals")
-        for standing, count in sorted(picture.counts().items()):
-            table.add_row(Standing(standing).ja if japanese else standing, str(count))
-        return table
-    headings = (
-        ("資産番号", "所属", "系統", "状態", "理由") if japanese else ("asset", "department", "tier", "standing", "why")
-    )
-    table = Table(*headings)
-    for one in picture.terminals:
-        tier = tiers.networks[one.tier].label
-        table.add_row(
-            one.asset,
-            one.department,
-            tier.ja if japanese else tier.en,
-            one.standing.ja if japanese else str(one.standing),
-            one.why,
-        )
-    return table
+def _print_differences(picture: status.Status) -> None:
+    console = Console(highlight=False)
+    for line in picture.differences:
+        console.print("[red]✗[/red]", escape(say(line)))
+    if picture.unknown:
+        console.print("[yellow]?[/yellow]", escape(say(picture.unknown)))
 
 
 def _print_rehearsal(changes: dict[str, Any]) -> None:
-    table = Table("terminal", "would change", "outcome")
+    table = tables.table(tables.ASSET, Both("変更箇所", "would change"), Both("結果", "outcome"), tables.WHY)
     for name, one in changes["terminals"].items():
-        table.add_row(name, str(one["changed"]), one["outcome"])
+        table.add_row(name, str(one["changed"]), one["outcome"], escape(one["reason"]))
     console = Console()
     console.print(table)
     for line in changes["diff"]:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from sekisho.core.language import Bilingual, Language, told
 
 
 class SekishoError(Exception):
     """A failure that the user is told about, without a traceback.
 
-    `what` says what happened and where; `hint` says what to do next. `exit_code` is the command's.
+    `what` says what happened and where; `reasons` are told below it, a line each; `hint` says what to do next. Each may
+    be in both languages. `exit_code` is the command's.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
+    def __init__(
+        self, what: str | Bilingual, hint: str | Bilingual = "", *, reasons: Sequence[str | Bilingual] = ()
+    ) -> None:
+        super().__init__(told(what, "en"))
+        self.what = told(what, "en")
+        self.hint = told(hint, "en")
+        self.reasons = tuple(reasons)
+        self._parts = (what, hint)
+
+    def told_what(self, language: Language) -> str:
+        """Only what happened, without what to do."""
+        return told(self._parts[0], language)
+
+    def told(self, language: Language) -> str:
+        """The message for a person."""
+        what, hint = self._parts
+        lines = [told(what, language), *(f"  - {told(reason, language)}" for reason in self.reasons)]
+        return "\n".join([*lines, *([f"  → {told(hint, language)}"] if hint else [])])
 
     def __str__(self) -> str:
-        return f"{self.what}\n  → {self.hint}" if self.hint else self.what
+        return self.told("en")
 
 
 class Refused(SekishoError):  # noqa: N818 - a gate refuses; it does not err

@@ -6,14 +6,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from sekisho.core.errors import SekishoError
+from sekisho.core.errors import Missing
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step, durably; a crash leaves the old file or the new one.
 
     Raises:
-        SekishoError: the file cannot be written (disk full, no right).
+        Missing: the file cannot be written (disk full, no right).
     """
     raw = data.encode() if isinstance(data, str) else data
     try:
@@ -35,6 +35,4 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise SekishoError(
-            f"cannot write {path}: {error.strerror}", "free space or check the folder's owner"
-        ) from error
+        raise Missing(f"cannot write {path}: {error.strerror}", "free space or check the folder's owner") from error

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sekisho.core.errors import BadInput, Missing, SekishoError
+from sekisho.core.errors import BadInput, Missing
+from sekisho.core.language import Both
 from sekisho.core.schema import SCHEMA, VERSION
 
 _PATIENCE = 20.0  # seconds that a writer waits for another
@@ -42,7 +43,7 @@ class State:
         """A write transaction: all of it is kept, durably, or none of it.
 
         Raises:
-            SekishoError: the database is locked for long, or the disk is full.
+            Missing: the database is locked for long, or the disk is full; nothing was changed.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -52,17 +53,32 @@ class State:
                 self._connection.rollback()
                 raise
             self._connection.commit()
-        except sqlite3.OperationalError as error:
+        except sqlite3.IntegrityError:
+            raise  # a fault of the program, not of the disk
+        except sqlite3.DatabaseError as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
-            raise SekishoError(
-                f"the state in {self.folder} could not be written: {error}",
-                "nothing was changed; free disk space, or wait for the other command, and run it again",
+            raise Missing(
+                Both(
+                    f"{self.folder} に記録できない ({error})",
+                    f"the state in {self.folder} could not be written: {error}",
+                ),
+                Both(
+                    "何も変更していない。空き容量を確保するか、他の命令が終わるのを待って、もう一度実行する",
+                    "nothing was changed; free disk space, or wait for the other command, and run it again",
+                ),
             ) from error
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows that a query answers."""
-        return self._connection.execute(sql, values).fetchall()
+        """The rows that a query answers.
+
+        Raises:
+            BadInput: the database is damaged.
+        """
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(self.folder / "sekisho.db", str(error)) from error
 
     def path(self, *parts: str) -> Path:
         """A path inside the state folder."""
@@ -77,13 +93,17 @@ def open_state(folder: Path, *, create: bool = False) -> State:
     """Open the state folder; `create` makes it when it is not there (0700).
 
     Raises:
-        Missing: there is no state and `create` is false.
+        Missing: there is no state and `create` is false, or it cannot be opened for writing.
         BadInput: it is of a newer version, or not a database.
     """
     file = folder / "sekisho.db"
-    if not file.exists() and not create:
+    if not create and not _there(file):
         raise Missing(
-            f"there is no state in {folder}", "run `sekisho fleet import` first, or name the folder by --state"
+            Both(f"{folder} に台帳がない", f"there is no state in {folder}"),
+            Both(
+                "先に `sekisho fleet import` を実行するか、--state でフォルダを指定する",
+                "run `sekisho fleet import` first, or name the folder by --state",
+            ),
         )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,13 +114,40 @@ def open_state(folder: Path, *, create: bool = False) -> State:
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, file)
         file.chmod(0o600)
+    except sqlite3.OperationalError as error:
+        raise _closed(folder, str(error)) from error
     except sqlite3.Error as error:
-        raise BadInput(
-            f"{file}: {error}", "name another folder by --state, or restore this one from its backup"
-        ) from error
+        raise _unreadable(file, str(error)) from error
     except OSError as error:
-        raise SekishoError(f"{folder}: {error.strerror}", "check the folder's owner and free space") from error
+        raise _closed(folder, str(error.strerror)) from error
     return State(folder, connection)
+
+
+def _there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:
+        raise _closed(file.parent, str(error.strerror)) from error
+
+
+def _closed(folder: Path, what: str) -> Missing:
+    return Missing(
+        Both(f"{folder} を開けない ({what})", f"{folder} cannot be opened: {what}"),
+        Both(
+            "フォルダの所有者・権限・空き容量を確認する(sekishoは管理者権限で実行する)",
+            "check the folder's owner, rights and free space; sekisho runs as root",
+        ),
+    )
+
+
+def _unreadable(file: Path, what: str) -> BadInput:
+    return BadInput(
+        Both(f"{file}: 読めない ({what})", f"{file}: {what}"),
+        Both(
+            "--state で別のフォルダを指定するか、控えから復元する",
+            "name another folder by --state, or restore this one from its backup",
+        ),
+    )
 
 
 def _migrate(connection: sqlite3.Connection, file: Path) -> None:

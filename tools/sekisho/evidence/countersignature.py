@@ -12,11 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sekisho.core.clock import JAPAN, now, stamp
 from sekisho.core.errors import BadInput, Missing, Refused
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State
 from sekisho.evidence import auditors, keys, policies, statement, verifier
 from sekisho.evidence.chain import Chain
 
 _LIMIT = 64 * 1024
+_UNCHANGED = Both("何も変更していない", "nothing was changed")
 Verdict = Literal["yes", "no"]
 
 
@@ -90,17 +94,17 @@ def accept(state: State, file: Path) -> tuple[Countersignature, int]:
         one, keyid = read(raw, str(file))
         reasons = _foreign(state, one, keyid, raw)
         if reasons:
-            raise Refused(f"{file} was not accepted: {'; '.join(reasons)}", "nothing was changed")
+            raise Refused(Both(f"{file}: 受理できない", f"{file} was not accepted"), _UNCHANGED, reasons=reasons)
         name = statement.digest(raw)
         if state.read("SELECT 1 FROM countersignature WHERE digest = ?", (name,)):
-            raise BadInput(f"{file} is on the chain already", "nothing was changed")
+            raise BadInput(Both(f"{file}: 受理済み", f"{file} is on the chain already"), _UNCHANGED)
         facts = {**asdict(one), "auditor": keyid, "envelope_sha256": name, "envelope": json.loads(raw)}
         seq = Chain(state).append(tx, "countersignature.accepted", {"type": "fleet", "name": "pack"}, facts)
         tx.run("INSERT INTO countersignature (digest, envelope, record) VALUES (?, ?, ?)", (name, raw, seq))
     return one, seq
 
 
-def standing(state: State) -> list[str]:
+def standing(state: State) -> list[Reason]:
     """Why no outside confirmation holds now; empty when one does. The newest accepted one decides.
 
     Raises:
@@ -108,44 +112,44 @@ def standing(state: State) -> list[str]:
     """
     accepted = list(Chain(state).records("countersignature.accepted"))
     if not accepted:
-        return ["no outside confirmation: no auditor has countersigned a pack of this state"]
+        return [because(Code.NO_COUNTERSIGNATURE)]
     name = str(accepted[-1].body.get("envelope_sha256"))
     rows = state.read("SELECT envelope FROM countersignature WHERE digest = ?", (name,))
     if not rows or statement.digest(bytes(rows[0]["envelope"])) != name:
-        return [f"the countersignature of record {accepted[-1].seq} is not the one that was accepted"]
+        return [because(Code.COUNTERSIGNATURE_REPLACED, record=accepted[-1].seq)]
     raw = bytes(rows[0]["envelope"])
     one, keyid = read(raw, "the countersignature")
     reasons = _foreign(state, one, keyid, raw)
     if one.verdict != "yes":
-        reasons.append("the auditor's verdict is no")
+        reasons.append(because(Code.VERDICT_NO))
     if one.lapsed():
-        reasons.append(f"the countersignature expired on {one.expires}")
+        reasons.append(because(Code.COUNTERSIGNATURE_EXPIRED, day=one.expires))
     if one.policies != policies.digest():
-        reasons.append("the policies have changed since the auditor saw them")
+        reasons.append(because(Code.POLICIES_CHANGED))
     return reasons
 
 
-def _foreign(state: State, one: Countersignature, keyid: str, raw: bytes) -> list[str]:
+def _foreign(state: State, one: Countersignature, keyid: str, raw: bytes) -> list[Reason]:
     """Why a countersignature is not one of a current auditor on a pack of this state."""
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     auditor = next((other for other in auditors.current(state) if other.fingerprint == keyid), None)
     if auditor is None:
-        reasons.append(f"{keyid} is not one of the auditor keys")
+        reasons.append(because(Code.NOT_AN_AUDITOR, key=keyid))
     else:
         statement.check(raw, keys.parse_public(auditor.public_key, auditor.name), "the countersignature")
     if keyid in signers(state):
-        reasons.append("its key has signed our own records")
+        reasons.append(because(Code.OUR_OWN_KEY))
     chain = Chain(state)
     ours = chain.public_key()
     if ours is None or one.signer != keys.fingerprint(ours):
-        reasons.append("the pack is another state's: its signer is not ours")
+        reasons.append(because(Code.FOREIGN_PACK))
     if one.length == 0:
-        reasons.append("the pack is empty")
+        reasons.append(because(Code.EMPTY_PACK))
     elif chain.digest_at(one.length) != one.head:
-        reasons.append("the pack's head does not lie on this chain")
+        reasons.append(because(Code.HEAD_ELSEWHERE))
     changed = auditors.last_change(state)
     if one.length < changed:
-        reasons.append(f"the auditor keys were changed after the pack was made (record {changed})")
+        reasons.append(because(Code.AUDITORS_CHANGED, record=changed))
     return reasons
 
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Literal
 
-from sekisho.core.errors import SekishoError
+from sekisho.core.errors import Missing
 from sekisho.core.state import State
 from sekisho.evidence import keys, policies, report, statement
 from sekisho.evidence.chain import Chain, Head
@@ -39,7 +39,7 @@ def build(state: State, out: Path, *, lang: Literal["ja", "en"], checks: Mapping
 
     Raises:
         Refused: the chain itself is not sound; no pack is made of it.
-        SekishoError: the file cannot be written; an older one is left as it was.
+        Missing: the file cannot be written; an older one is left as it was.
     """
     with state.transaction():  # ledger and chain of one moment; nobody else writes meanwhile
         chain = Chain(state)
@@ -98,9 +98,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise SekishoError(
-            f"cannot write {path}: {error.strerror}", "free space or check the folder's owner"
-        ) from error
+        raise Missing(f"cannot write {path}: {error.strerror}", "free space or check the folder's owner") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

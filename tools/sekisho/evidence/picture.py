@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sekisho.core import phrases, reason
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason
 from sekisho.core.state import State
 from sekisho.evidence.chain import Chain, Head, Record
 from sekisho.fleet.ledger import Ledger
@@ -15,6 +18,7 @@ from sekisho.fleet.terminal import Terminal
 from sekisho.policy.controls import Control, Controls
 
 _AUDITORS = {"auditor.added", "auditor.removed"}
+_ROUTER = {"router.reading", "router.applied"}
 _PLANS = {"wave.planned": Standing.PLANNED, "fleet.unplanned": Standing.UNPLANNED}
 _OUTCOMES = {"passed", "failed", "not evaluated"}
 
@@ -29,6 +33,16 @@ class CheckText:
     asks: str
 
 
+@dataclass(frozen=True)
+class Problem:
+    """A check that did not pass: what was seen, and the last command that was asked, of whom, when, and its answer."""
+
+    check: str
+    outcome: str
+    detail: Both
+    asked: Mapping[str, Any] | None
+
+
 @dataclass
 class Step:
     """One record of a terminal's way, for a reader. `problems` are the checks that did not pass, with their reasons."""
@@ -36,11 +50,12 @@ class Step:
     seq: int
     at: str
     kind: str
+    who: str
     became: str
-    why: str
+    why: Reason
     gate: str = ""
     passed: bool | None = None
-    problems: list[tuple[str, str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,9 @@ class WaveEvent:
     seq: int
     at: str
     kind: str
+    who: str
     passed: bool | None
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 @dataclass
@@ -65,7 +81,11 @@ class Tally:
 
 @dataclass
 class Picture:
-    """Everything that the report shows. `planned`: a terminal's last record of a plan."""
+    """Everything that the report shows.
+
+    `planned`: a terminal's last record of a plan; `hosts`: how many commands of checks each machine was asked;
+    `operators`: on how many records each person stands; `outcomes`: of all checks.
+    """
 
     head: Head
     as_of: str
@@ -85,6 +105,10 @@ class Picture:
     checks: Mapping[str, CheckText]
     unknown_checks: list[str]
     kinds: Counter[str]
+    hosts: Counter[str] = field(default_factory=Counter)
+    operators: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    first_at: str = ""
 
     def summary(self) -> dict[str, int]:
         """The number of terminals at each standing."""
@@ -110,8 +134,8 @@ class Picture:
         """The terminals of a wave."""
         return [one for one in self.terminals if one.wave == name]
 
-    def problems(self, asset: str) -> list[tuple[str, str, str]]:
-        """What stood against a terminal at the last gate that was asked of it: check, outcome, detail."""
+    def problems(self, asset: str) -> list[Problem]:
+        """What stood against a terminal at the last gate that was asked of it."""
         gates = [step for step in self.ways.get(asset, []) if step.gate]
         return gates[-1].problems if gates else []
 
@@ -154,6 +178,9 @@ def draw(state: State, checks: Mapping[str, CheckText], catalogue: Controls, pol
 
 def _take(picture: Picture, one: Record, outcomes: dict[str, Counter[str]]) -> None:
     picture.as_of = one.at
+    picture.first_at = picture.first_at or one.at
+    if one.body.get("who"):
+        picture.operators[str(one.body["who"])] += 1
     picture.kinds[one.kind] += 1
     if one.kind in _AUDITORS:
         picture.auditor_changes.append(one)
@@ -161,26 +188,28 @@ def _take(picture: Picture, one: Record, outcomes: dict[str, Counter[str]]) -> N
         picture.countersignatures.append(one)
     elif one.kind == "fleet.imported":
         picture.imports.append(one)
-    elif one.kind == "router.reading":
+    elif one.kind in _ROUTER:
         picture.router.append(one)
     if one.kind in _PLANS:
         picture.planned |= dict.fromkeys(map(str, one.body.get("terminals") or []), (one.seq, _PLANS[one.kind]))
     if one.subject["type"] == "terminal":
-        picture.ways[one.subject["name"]].append(_step(one, outcomes))
+        picture.ways[one.subject["name"]].append(_step(picture, one, outcomes))
     elif one.subject["type"] == "wave":
         picture.waves[one.subject["name"]].append(_event(one))
 
 
 def _event(one: Record) -> WaveEvent:
     said = one.body.get("reasons") or [one.body.get("why") or one.body.get("stopped")]
-    reasons = tuple(str(reason) for reason in said if reason) if isinstance(said, list) else (str(said),)
+    reasons = tuple(reason.read(each) for each in said if each) if isinstance(said, list) else (reason.read(said),)
     passed = one.body.get("passed")
-    return WaveEvent(one.seq, one.at, one.kind, passed if isinstance(passed, bool) else None, reasons)
+    who = str(one.body.get("who") or "")
+    return WaveEvent(one.seq, one.at, one.kind, who, passed if isinstance(passed, bool) else None, reasons)
 
 
-def _step(one: Record, outcomes: dict[str, Counter[str]]) -> Step:
+def _step(picture: Picture, one: Record, outcomes: dict[str, Counter[str]]) -> Step:
     body = one.body
-    step = Step(one.seq, one.at, one.kind, str(body.get("became") or ""), str(body.get("why") or ""))
+    who, became = str(body.get("who") or ""), str(body.get("became") or "")
+    step = Step(one.seq, one.at, one.kind, who, became, reason.read(body.get("why")))
     if one.kind == "gate.result":
         step.gate, step.passed = str(body.get("gate") or ""), body.get("passed") is True
         results = body.get("results")
@@ -188,8 +217,12 @@ def _step(one: Record, outcomes: dict[str, Counter[str]]) -> Step:
             check, outcome = str(result.get("check")), str(result.get("outcome"))
             outcome = outcome if outcome in _OUTCOMES else "not evaluated"
             outcomes[check][outcome] += 1
+            picture.outcomes[outcome] += 1
+            asked = [line for line in result.get("commands") or [] if isinstance(line, Mapping)]
+            picture.hosts.update(str(line.get("host")) for line in asked)
             if outcome != "passed":
-                step.problems.append((check, outcome, str(result.get("detail") or "")))
+                detail = phrases.both(str(result.get("detail") or ""))
+                step.problems.append(Problem(check, outcome, detail, asked[-1] if asked else None))
     return step
 
 

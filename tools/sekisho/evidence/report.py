@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from importlib import metadata
 
 import jinja2
 
 from sekisho.core import clock, folders
 from sekisho.core.errors import Missing
+from sekisho.core.language import Language, told
 from sekisho.evidence.picture import Picture
+from sekisho.fleet import departments
 from sekisho.fleet.standing import Standing
 from sekisho.policy import tiers, waves
+from sekisho.policy.tiers import Label
 
-Language = Literal["ja", "en"]
-
-_KINDS = {
+KINDS = {
     "fleet.imported": ("端末台帳の取込み", "ledger imported"),
     "wave.planned": ("計画", "planned"),
+    "fleet.unplanned": ("計画の取消し", "plan undone"),
     "gate.result": ("ゲート判定", "gate"),
     "playbook.run": ("設定作業", "playbook"),
     "crossing.intent": ("移行の着手(記録が先)", "crossing begins (recorded first)"),
     "crossing.acknowledged": ("旧セッションの切断確認", "old session's end acknowledged"),
-    "crossing.done": ("確認用ネットワークへ移動", "crossed into probation"),
-    "crossing.confirmed": ("移行確定", "confirmed"),
+    "crossing.done": ("移行確定", "confirmed"),
+    "crossing.return_intent": ("復帰の着手(記録が先)", "return begins (recorded first)"),
     "crossing.refused": ("移行不可", "crossing refused"),
     "crossing.returned": ("元の系へ復帰", "returned"),
     "terminal.moved": ("状態変更", "standing changed"),
     "terminal.enrolled": ("端末証明書の発行", "certificate issued"),
+    "devices.let_in": ("802.1X非対応機器の許可", "devices without 802.1X let in"),
+    "router.applied": ("中核ルータの設定", "core router set"),
     "router.reading": ("中核ルータの読取り", "core router read"),
     "auditor.added": ("監査人の鍵を追加", "auditor key added"),
     "auditor.removed": ("監査人の鍵を削除", "auditor key removed"),
@@ -58,8 +63,8 @@ _WORDS = {
     "exit": ("出口ゲート", "exit gate"),
     "return": ("復帰ゲート", "return gate"),
     "staff": ("職員端末", "staff terminal"),
-    "mynumber": ("マイナンバー端末", "My Number terminal"),
-    "printer": ("複合機", "printer"),
+    "mynumber": ("番号利用端末", "My Number terminal"),
+    "printer": ("プリンタ", "printer"),
     "other": ("その他機器", "other device"),
 }
 
@@ -80,36 +85,34 @@ def render(picture: Picture, lang: Language) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        kind=lambda name: _KINDS[name][index] if name in _KINDS else name,
+        kind=lambda name: KINDS[name][index] if name in KINDS else name,
         word=lambda name: _WORDS[name][index] if name in _WORDS else name,
-        standing=lambda name: _standing(str(name), lang),
+        standing=lambda name: told(Standing(name), lang) if name in set(Standing) else str(name),
         japan=lambda text: clock.japan(text) if text else "—",
-        tier=_labels(lang),
+        tier=_labels({name: tier.label for name, tier in tiers.read().networks.items()}, lang),
+        department=_labels(departments.read().departments, lang),
         check=lambda name: _check(picture, name, lang),
-        label=lambda both: both.ja if lang == "ja" else both.en,
+        say=lambda both: told(both, lang),
     )
     try:
         template = environment.get_template("report.html.j2")
     except jinja2.TemplateNotFound as error:
         raise Missing(f"{folder}/report.html.j2 is not there", "restore it, or install sekisho again") from error
     rings = {ring.name: ring.label for ring in waves.read().rings}
-    return template.render(p=picture, lang=lang, t=lambda ja, en: (ja, en)[index], held=picture.stopped(), rings=rings)
+    return template.render(
+        p=picture,
+        lang=lang,
+        t=lambda ja, en: (ja, en)[index],
+        held=picture.stopped(),
+        rings=rings,
+        version=metadata.version("sekisho"),
+    )
 
 
-def _standing(name: str, lang: Language) -> str:
-    return Standing(name).ja if lang == "ja" and name in {one.value for one in Standing} else name
-
-
-def _labels(lang: Language) -> Any:  # noqa: ANN401 - a filter of the template
-    known = {name: tier.label for name, tier in tiers.read().tiers.items()}
-
-    def told(name: str) -> str:
-        label = known.get(name)
-        return name if label is None else label.ja if lang == "ja" else label.en
-
-    return told
+def _labels(known: Mapping[str, Label], lang: Language) -> Callable[[str], str]:
+    return lambda name: told(known[name], lang) if name in known else name
 
 
 def _check(picture: Picture, name: str, lang: Language) -> str:
     text = picture.checks.get(name)
-    return name if text is None else text.ja if lang == "ja" else text.en
+    return name if text is None else told(text, lang)

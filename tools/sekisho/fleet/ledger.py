@@ -6,8 +6,11 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
+from sekisho.core import reason
 from sekisho.core.clock import stamp
 from sekisho.core.errors import BadInput, Refused
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason
 from sekisho.core.state import State, Transaction
 from sekisho.fleet.standing import LEGAL, Standing
 from sekisho.fleet.terminal import Terminal
@@ -21,7 +24,7 @@ class Step:
 
     at: str
     who: str
-    why: str
+    why: Reason
     was: Standing | None
     became: Standing
     tier: str
@@ -52,7 +55,10 @@ class Ledger:
         """
         rows = self._state.read(f"SELECT {_COLUMNS} FROM terminal WHERE asset = ?", (asset,))  # noqa: S608 - our own names
         if not rows:
-            raise BadInput(f"the ledger has no terminal {asset}", "see `sekisho fleet list` for the asset numbers")
+            raise BadInput(
+                Both(f"台帳に端末 {asset} はない", f"the ledger has no terminal {asset}"),
+                Both("資産番号は `sekisho fleet list` で確認する", "see `sekisho fleet list` for the asset numbers"),
+            )
         return _terminal(rows[0])
 
     def move(
@@ -62,7 +68,7 @@ class Ledger:
         to: Standing,
         *,
         who: str,
-        why: str,
+        why: Reason,
         record: int,
         tier: str | None = None,
         wave: str | None = None,
@@ -85,13 +91,13 @@ class Ledger:
         tx.run(
             "UPDATE terminal SET standing = ?, why = ?, tier = coalesce(?, tier), wave = coalesce(?, wave),"
             " lease = coalesce(?, lease) WHERE asset = ?",
-            (to, why, tier, wave, lease, asset),
+            (to, why.stored(), tier, wave, lease, asset),
         )
         if to == Standing.UNPLANNED:
             tx.run("UPDATE terminal SET wave = NULL, lease = NULL WHERE asset = ?", (asset,))
         tx.run(
             "INSERT INTO history (asset, at, who, why, was, became, tier, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (asset, stamp(), who, why, now.standing, to, tier or now.tier, record),
+            (asset, stamp(), who, why.stored(), now.standing, to, tier or now.tier, record),
         )
         return self.terminal(asset)
 
@@ -108,7 +114,7 @@ class Ledger:
             Step(
                 row["at"],
                 row["who"],
-                row["why"],
+                reason.read(row["why"]),
                 Standing(row["was"]) if row["was"] else None,
                 Standing(row["became"]),
                 row["tier"],
@@ -119,4 +125,10 @@ class Ledger:
 
 
 def _terminal(row: sqlite3.Row) -> Terminal:
-    return Terminal(**{**dict(row), "standing": Standing(row["standing"])})
+    try:
+        standing = Standing(row["standing"])
+    except ValueError as error:
+        raise BadInput(
+            f"{row['asset']}: the ledger says {row['standing']!r}, which is no standing", "restore the state's backup"
+        ) from error
+    return Terminal(**{**dict(row), "standing": standing, "why": reason.read(row["why"])})

@@ -29,28 +29,33 @@ class Standing(StrEnum):
     @property
     def ja(self) -> str:
         """The word that officials read."""
-        return _JAPANESE[self]
+        return _WORDS[self][0]
+
+    @property
+    def en(self) -> str:
+        """The same in English."""
+        return _WORDS[self][1]
 
 
 _S = Standing
-_JAPANESE = {
-    _S.UNPLANNED: "未計画",
-    _S.PLANNED: "計画済み",
-    _S.ADMITTED: "入口ゲート通過",
-    _S.PREPARED: "準備完了",
-    _S.CROSSING: "移行開始",
-    _S.PROBATION: "確認中",
-    _S.CONFIRMING: "確定処理中",
-    _S.CONFIRMED: "移行完了",
-    _S.REFUSED: "入口ゲートで不可",
-    _S.RETURNING: "復帰処理中",
-    _S.RETURNED: "復帰",
-    _S.UNREACHED: "応答なし",
-    _S.DEFERRED: "延期",
-    _S.QUARANTINING: "隔離処理中",
-    _S.QUARANTINED: "隔離中",
-    _S.RELEASING: "隔離解除処理中",
-    _S.FIXED: "移行対象外",
+_WORDS = {
+    _S.UNPLANNED: ("未計画", "not planned"),
+    _S.PLANNED: ("計画済み", "planned"),
+    _S.ADMITTED: ("入口ゲート通過", "passed the entry gate"),
+    _S.PREPARED: ("準備完了", "prepared"),
+    _S.CROSSING: ("移行開始", "crossing"),
+    _S.PROBATION: ("確認中", "on probation"),
+    _S.CONFIRMING: ("確定処理中", "being confirmed"),
+    _S.CONFIRMED: ("移行完了", "crossed"),
+    _S.REFUSED: ("移行前に不可", "refused before crossing"),
+    _S.RETURNING: ("復帰処理中", "going back"),
+    _S.RETURNED: ("元の系へ復帰", "went back"),
+    _S.UNREACHED: ("応答なし", "out of reach"),
+    _S.DEFERRED: ("延期", "deferred"),
+    _S.QUARANTINING: ("隔離処理中", "going into quarantine"),
+    _S.QUARANTINED: ("隔離中", "in quarantine"),
+    _S.RELEASING: ("隔離解除処理中", "being released"),
+    _S.FIXED: ("移行対象外", "never moves"),
 }
 
 LEGAL: dict[Standing, frozenset[Standing]] = {

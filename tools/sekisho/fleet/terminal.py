@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sekisho.core.reason import Reason
 from sekisho.fleet.standing import Standing
 
 Kind = Literal["staff", "mynumber", "printer", "other"]
@@ -31,7 +32,7 @@ class Terminal:
     wave: str | None
     lease: int | None
     serial: str | None
-    why: str
+    why: Reason
 
     @property
     def movable(self) -> bool:

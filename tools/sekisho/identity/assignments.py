@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sekisho.core import ssh
-from sekisho.core.errors import SekishoError
+from sekisho.core import phrases, ssh
+from sekisho.core.errors import Missing, SekishoError
+from sekisho.core.language import Bilingual, Both
 from sekisho.core.process import run
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State
 from sekisho.fleet import hosts
 from sekisho.fleet.standing import Standing
@@ -49,7 +52,7 @@ class Answer:
     """What the RADIUS server said to one request; `facts` go on the chain."""
 
     done: bool
-    why: str
+    why: Both
     facts: dict[str, Any]
 
 
@@ -58,11 +61,7 @@ class Difference:
     """One terminal on which the RADIUS server and the ledger do not agree."""
 
     asset: str
-    what: str
-
-    def __str__(self) -> str:
-        """As it is told to a person."""
-        return f"{self.asset}: {self.what}"
+    what: Reason
 
 
 class Assignments:
@@ -146,7 +145,7 @@ class Assignments:
         answers: dict[str, Answer] = {}
         for request, said in zip(requests, self._ask(requests), strict=True):
             facts = {key: value for key, value in said.items() if key not in {"cn", "done", "why"}}
-            answers[str(request["cn"])] = Answer(bool(said["done"]), str(said["why"]), facts)
+            answers[str(request["cn"])] = Answer(bool(said["done"]), phrases.both(str(said["why"])), facts)
         return answers
 
     def _ask(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -154,6 +153,13 @@ class Assignments:
             return []
         address = hosts.read(policy.read()).one("radius").address
         key = self._state.path("ssh", "assign_ed25519")
+        if not key.exists():
+            raise Missing(
+                Both(f"{key} がない", f"{key} is not there"),
+                Both(
+                    "playbooks/site.yml が作る。この環境で先に実行する", "playbooks/site.yml makes it; run that first"
+                ),
+            )
         argv: list[str | Path] = [
             "ssh",
             "-F",
@@ -173,10 +179,17 @@ class Assignments:
         except ValueError as error:
             raise SekishoError("the RADIUS server's answer is not what was asked for", f"look at {address}") from error
         if len(said) != len(requests):
-            told = done.stderr.decode(errors="replace").strip()[-300:]
+            told = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][-300:]
             raise SekishoError(
-                f"the RADIUS server answered {len(said)} of {len(requests)} requests: {told}",
-                f"check that {address} can be reached by ssh; run the command again, nothing is done twice",
+                Both(
+                    f"認証サーバ({address})が{len(requests)}件中{len(said)}件しか答えない: {told}",
+                    f"the RADIUS server ({address}) answered {len(said)} of {len(requests)} requests: {told}",
+                ),
+                Both(
+                    "管理用端末で実行しているか、そこから認証サーバにsshで届くかを確認し、もう一度実行する",
+                    "run this on the control machine, see that it reaches the server by ssh, and run it again:"
+                    " nothing is done twice",
+                ),
             )
         return said
 
@@ -189,28 +202,32 @@ def differences(terminals: Iterable[Terminal], table: Iterable[Assignment], tier
         row = rows.pop(one.asset, None)
         if one.kind in {"printer", "other"}:
             if row is not None:
-                found.append(Difference(one.asset, "has a certificate's row although it is a device without 802.1X"))
+                found.append(_difference(Code.RADIUS_HAS_DEVICE, one.asset))
         elif row is None:
-            found.append(Difference(one.asset, "is not in the RADIUS table"))
+            found.append(_difference(Code.RADIUS_LACKS, one.asset))
         else:
-            found += [Difference(one.asset, what) for what in _compare(one, row, tiers)]
-    found += [Difference(cn, "is in the RADIUS table but not in the ledger") for cn in rows]
+            found += _compare(one, row, tiers)
+    found += [_difference(Code.LEDGER_LACKS, cn) for cn in rows]
     return sorted(found, key=lambda one: one.asset)
 
 
-def _compare(one: Terminal, row: Assignment, tiers: Tiers) -> list[str]:
-    expected = tiers.tiers[one.tier].vlan
+def _compare(one: Terminal, row: Assignment, tiers: Tiers) -> list[Difference]:
+    tier = tiers.tiers[one.tier]
     found = []
-    if row.vlan != expected:
-        found.append(f"RADIUS gives VLAN {row.vlan}, the ledger says {one.tier} (VLAN {expected})")
+    if row.vlan != tier.vlan:
+        found.append(_difference(Code.OTHER_VLAN, one.asset, vlan=row.vlan, tier=tier.label, expected=tier.vlan))
     if row.mac != one.mac:
-        found.append(f"RADIUS binds the MAC {row.mac}, the ledger says {one.mac}")
+        found.append(_difference(Code.OTHER_MAC, one.asset, mac=row.mac, expected=one.mac))
     if row.serial != one.serial:
-        found.append("RADIUS binds another certificate than the ledger")
+        found.append(_difference(Code.OTHER_CERTIFICATE, one.asset))
     if (
         row.left is not None
         and row.left > 0
         and one.standing not in {Standing.PROBATION, Standing.CONFIRMING, Standing.CROSSING}
     ):
-        found.append(f"a lease runs for another {row.left:.0f} s, the ledger knows of none")
+        found.append(_difference(Code.UNKNOWN_LEASE, one.asset, seconds=round(row.left)))
     return found
+
+
+def _difference(code: Code, asset: str, **values: str | int | Bilingual) -> Difference:
+    return Difference(asset, because(code, asset=asset, **values))

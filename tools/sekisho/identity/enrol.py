@@ -61,7 +61,7 @@ def enrol(state: State, requests: Mapping[str, str], folder: Path, *, record: Re
                 }
                 record(tx, "terminal.enrolled", {"type": "terminal", "name": asset}, facts)
                 ledger.bind(tx, asset, ca.serial(crt))
-    refused = [f"{asset}: {answer.why}" for asset, answer in answers.items() if not answer.done]
+    refused = [f"{asset}: {answer.why.en}" for asset, answer in answers.items() if not answer.done]
     if refused:
         raise SekishoError("the RADIUS server did not take: " + "; ".join(refused), "mend it, and enrol again")
     return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
@@ -87,7 +87,7 @@ def let_in_devices(state: State, *, record: Recorder, dry_run: bool = False) -> 
     ]
     answer = Assignments(state).fix(rows, dry_run=dry_run)
     if not answer.done:
-        raise SekishoError(f"the RADIUS server did not take the device list: {answer.why}", "run it again")
+        raise SekishoError(f"the RADIUS server did not take the device list: {answer.why.en}", "run it again")
     changed = bool(answer.facts["changed"])
     if changed and not dry_run:
         with state.transaction() as tx:

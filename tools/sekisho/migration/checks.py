@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sekisho.core import folders
 from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
 from sekisho.policy.gates import GateName, Gates
 
 Asks = Literal["terminal", "infrastructure"]
@@ -25,7 +26,7 @@ class Check:
     en: str
     controls: tuple[str, ...]
     asks: Asks
-    remedy: str
+    remedy: Both
     file: str
     function: str
 
@@ -83,11 +84,12 @@ def _read(mark: ast.Call, file: str, function: str, where: str) -> Check:
             en=values["en"],
             controls=tuple(values["controls"]),
             asks=values["asks"],
-            remedy=values["remedy"],
+            remedy=Both(values["remedy_ja"], values["remedy"]),
             file=file,
             function=function,
         )
     except (KeyError, IndexError, ValueError) as error:
         raise BadInput(
-            f"{where}: this check cannot be read ({error})", "give id, ja, en, controls, asks and remedy as literals"
+            f"{where}: this check cannot be read ({error})",
+            "give id, ja, en, controls, asks, remedy and remedy_ja as literals",
         ) from error

@@ -9,9 +9,11 @@ Every arrow is recorded before the network is asked, so that a crash leaves an i
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.identity.assignments import Answer, Assignments
@@ -36,11 +38,9 @@ def cross(
 ) -> list[str]:
     """Take the batch into probation; asset numbers of those that arrived there, by acknowledgement."""
     leases = _leases(terminals, journal)
+    begins = because(Code.CROSSING_BEGINS)
     journal.change(
-        [
-            Change(one.asset, Standing.CROSSING, "crossing begins", "crossing.intent", lease=leases[one.asset])
-            for one in terminals
-        ]
+        [Change(one.asset, Standing.CROSSING, begins, "crossing.intent", lease=leases[one.asset]) for one in terminals]
     )
     answers = identity.cross(
         leases,
@@ -61,7 +61,7 @@ def cross(
                 Change(
                     one.asset,
                     Standing.RETURNED,
-                    f"stayed in the LGWAN tier: {answer.why}",
+                    because(Code.STAYED, said=answer.why),
                     "crossing.refused",
                     tier="lgwan",
                     facts=answer.facts,
@@ -92,11 +92,9 @@ def confirm(
     if not terminals:
         return []
     leases = {one.asset: one.lease or 0 for one in terminals}
+    begins = because(Code.CONFIRMATION_BEGINS)
     journal.change(
-        [
-            Change(one.asset, Standing.CONFIRMING, "confirmation begins", "crossing.intent", lease=one.lease)
-            for one in terminals
-        ]
+        [Change(one.asset, Standing.CONFIRMING, begins, "crossing.intent", lease=one.lease) for one in terminals]
     )
     answers = identity.confirm(leases, vlan=tiers.tiers["internet"].vlan, wave=entitled.wave, gate=entitled.gate)
     changes, confirmed = [], []
@@ -107,7 +105,7 @@ def confirm(
             change = Change(
                 one.asset,
                 Standing.CONFIRMED,
-                "confirmed",
+                because(Code.CONFIRMED),
                 "crossing.done",
                 tier="internet",
                 lease=one.lease,
@@ -117,7 +115,7 @@ def confirm(
             change = Change(
                 one.asset,
                 Standing.RETURNED,
-                f"the confirmation came too late: {answer.why}",
+                because(Code.TOO_LATE, said=answer.why),
                 "crossing.returned",
                 tier="lgwan",
                 facts=answer.facts,
@@ -128,7 +126,12 @@ def confirm(
 
 
 def give_back(
-    reasons: dict[str, str], *, wave: str, journal: Journal, identity: Assignments, then: Standing = Standing.RETURNED
+    reasons: Mapping[str, Reason],
+    *,
+    wave: str,
+    journal: Journal,
+    identity: Assignments,
+    then: Standing = Standing.RETURNED,
 ) -> None:
     """Take terminals on probation back to the LGWAN tier, each for its reason; `then` is where they stand after."""
     if not reasons:
@@ -171,7 +174,7 @@ def _arrived(one: Terminal, answer: Answer, lease: int) -> Change:
     return Change(
         one.asset,
         Standing.PROBATION,
-        "the old session's end was acknowledged",
+        because(Code.SESSION_ENDED),
         "crossing.acknowledged",
         tier="probation",
         lease=lease,

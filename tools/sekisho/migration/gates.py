@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sekisho.core import folders
+from sekisho.core import folders, phrases
 from sekisho.core.clock import stamp
 from sekisho.core.errors import SekishoError
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.fleet.terminal import Terminal
 from sekisho.migration import checks, reach
 from sekisho.policy import gates as policy
 from sekisho.policy.gates import GateName
+from sekisho.policy.tiers import Label
 
 _PARALLEL = 4
 _TIMEOUT = 300.0  # seconds for one process of checks
@@ -41,24 +44,18 @@ class Result:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate said of one terminal."""
+    """What a gate said of one terminal. `reason` is the first thing that stood against it, or that nothing did."""
 
     asset: str
     gate: GateName
     reachable: bool
     results: tuple[Result, ...]
+    reason: Reason
 
     @property
     def passed(self) -> bool:
         """Every check was evaluated and passed."""
         return self.reachable and bool(self.results) and all(result.outcome == "passed" for result in self.results)
-
-    @property
-    def reason(self) -> str:
-        """The first thing that stood against it, in words."""
-        if not self.reachable:
-            return "out of reach"
-        return next((f"{one.check}: {one.detail}" for one in self.results if one.outcome != "passed"), "")
 
     def facts(self) -> dict[str, Any]:
         """What goes on the chain."""
@@ -95,7 +92,9 @@ def evaluate(
         BadInput: the policy names an unknown check.
         SekishoError: the checks themselves could not be run.
     """
-    wanted = checks.of_gate(policy.read(), gate)
+    gates = policy.read()
+    wanted = checks.of_gate(gates, gate)
+    label = gates.gates[gate].label
     here = reach.reachable(terminals)
     asked = [terminal for terminal in terminals if terminal.asset in here]
     groups = [asked[start::_PARALLEL] for start in range(_PARALLEL) if asked[start::_PARALLEL]]
@@ -109,15 +108,22 @@ def evaluate(
 
     with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
         list(pool.map(ask, groups))
-    return {
-        terminal.asset: Verdict(
-            asset=terminal.asset,
-            gate=gate,
-            reachable=terminal.asset in here,
-            results=tuple(said[terminal.asset].get(check.id) or _silent(check.id) for check in wanted),
-        )
-        for terminal in terminals
-    }
+    found = {}
+    for terminal in terminals:
+        results = tuple(said[terminal.asset].get(check.id) or _silent(check.id) for check in wanted)
+        reachable = terminal.asset in here
+        reason = _reason(label, wanted, results) if reachable else because(Code.OUT_OF_REACH, gate=label)
+        found[terminal.asset] = Verdict(terminal.asset, gate, reachable, results, reason)
+    return found
+
+
+def _reason(gate: Label, wanted: Sequence[checks.Check], results: Sequence[Result]) -> Reason:
+    for check, result in zip(wanted, results, strict=True):
+        if result.outcome != "passed":
+            code = Code.CHECK_FAILED if result.outcome == "failed" else Code.CHECK_SILENT
+            detail = phrases.both(result.detail)
+            return because(code, gate=gate, check=check.id, fact=check, detail=detail, remedy=check.remedy)
+    return because(Code.GATE_PASSED, gate=gate)
 
 
 def _silent(check: str) -> Result:

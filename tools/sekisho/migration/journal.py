@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sekisho.core.reason import Reason
 from sekisho.core.state import State
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.ledger import Ledger
@@ -18,7 +19,7 @@ class Change:
 
     asset: str
     to: Standing
-    why: str
+    why: Reason
     kind: str = "terminal.moved"
     tier: str | None = None
     lease: int | None = None
@@ -38,7 +39,7 @@ class Journal:
     def note(self, kind: str, subject: Mapping[str, str], facts: Mapping[str, Any]) -> int:
         """Record something that changes no terminal's standing; the record's sequence number."""
         with self.state.transaction() as tx:
-            return self._chain.append(tx, kind, dict(subject), {"wave": self._wave, **facts})
+            return self._chain.append(tx, kind, dict(subject), {"wave": self._wave, "who": self._who, **facts})
 
     def change(self, changes: Sequence[Change]) -> None:
         """Record and make the changes: all of them, or, when one cannot be recorded, none.
@@ -54,11 +55,12 @@ class Journal:
                 terminal = self.ledger.terminal(change.asset)
                 facts = {
                     "wave": self._wave,
+                    "who": self._who,
                     "was": str(terminal.standing),
                     "became": str(change.to),
                     "tier": change.tier or terminal.tier,
                     "lease": change.lease,
-                    "why": change.why,
+                    "why": change.why.as_json(),
                     **(change.facts or {}),
                 }
                 seq = self._chain.append(tx, change.kind, {"type": "terminal", "name": change.asset}, facts)

@@ -11,12 +11,14 @@ import json
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
-from sekisho.core.clock import stamp
-from sekisho.core.errors import BadInput, SekishoError
+from sekisho.core.clock import japan, stamp
+from sekisho.core.errors import BadInput, Missing, SekishoError
+from sekisho.core.language import Both
 
 _PATIENCE = 10.0  # seconds for killed orphans to be gone
 
@@ -27,6 +29,7 @@ class RunLock:
     `orphans` holds the process ids that were ended on entry.
     Raises on entry:
         BadInput: another run is alive.
+        Missing: the lock cannot be written.
     """
 
     def __init__(self, folder: Path, purpose: str) -> None:
@@ -36,13 +39,11 @@ class RunLock:
         self._stream: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        self._stream = self.path.open("a+", encoding="utf-8")
+        with self._writing():
+            self._stream = self.path.open("a+", encoding="utf-8")
         if not self._try(fcntl.LOCK_EX):
             self._end_orphans()
-        self._stream.seek(0)
-        self._stream.truncate()
-        json.dump({"pid": os.getpid(), "born": _born(os.getpid()), "at": stamp(), "what": self._purpose}, self._stream)
-        self._stream.flush()
+        self._sign(self._stream)
         if not self._try(fcntl.LOCK_SH):  # converting is not atomic: someone may have come between
             raise BadInput("another run started at the same moment", "wait for it to end")
         return self
@@ -58,6 +59,24 @@ class RunLock:
             raise SekishoError("the run's lock is not held")
         return self._stream.fileno()
 
+    def _sign(self, stream: IO[str]) -> None:
+        """Say in the file who holds it."""
+        said = {"pid": os.getpid(), "born": _born(os.getpid()), "at": stamp(), "what": self._purpose}
+        with self._writing():
+            stream.seek(0)
+            stream.truncate()
+            stream.write(json.dumps(said))
+            stream.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Missing(
+                f"{self.path}: {error.strerror}", "check the folder's owner, rights and free space"
+            ) from error
+
     def _try(self, kind: int) -> bool:
         if self._stream is None:
             return False
@@ -71,8 +90,11 @@ class RunLock:
         holder = self._holder()
         if holder is not None and _born(holder["pid"]) == holder["born"]:
             raise BadInput(
-                f"another run is at work: {holder['what']} (process {holder['pid']}, since {holder['at']})",
-                "wait for it to end, or stop it with Ctrl-C and run this again",
+                Both(
+                    f"別の実行が進行中: {holder['what']} (プロセス {holder['pid']}、{japan(str(holder['at']))} 開始)",
+                    f"another run is at work: {holder['what']} (process {holder['pid']}, since {holder['at']})",
+                ),
+                Both("終わるのを待ってから、もう一度実行する", "wait for it to end, and run this again"),
             )
         deadline = time.monotonic() + _PATIENCE
         while not self._try(fcntl.LOCK_EX):

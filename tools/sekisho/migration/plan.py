@@ -10,6 +10,9 @@ from typing import Any
 
 from sekisho.core.clock import stamp
 from sekisho.core.errors import Refused
+from sekisho.core.language import Both
+from sekisho.core.reason import because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State, Transaction
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.standing import Standing
@@ -101,11 +104,11 @@ def plan_named(state: State, assets: Sequence[str], *, record: Recorder, who: st
         taken = _names(state)
         name = next(name for name in _numbered(f"{NAMED}-{chosen[0].name}", first=1) if name not in taken)
         wave = Wave(name, NAMED, tuple(one.asset for one in chosen))
-        facts = {"ring": NAMED, "terminals": list(wave.assets)}
+        facts = {"ring": NAMED, "terminals": list(wave.assets), "who": who}
         seq = record(tx, "wave.planned", {"type": "wave", "name": name}, facts)
         for one in chosen:
             if one.standing == Standing.PLANNED:
-                ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why="planned anew", record=seq)
+                ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why=because(Code.PLANNED_ANEW), record=seq)
         _put(tx, ledger, wave, who=who, record=seq)
         for left in {one.wave for one in chosen} - {None}:
             tx.run("DELETE FROM wave WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM terminal WHERE wave = ?1)", (left,))
@@ -115,13 +118,18 @@ def plan_named(state: State, assets: Sequence[str], *, record: Recorder, who: st
 def _refuse(one: Terminal, begun: set[str]) -> None:
     if not one.movable:
         raise Refused(
-            f"{one.asset} is never planned: it is a {one.kind} terminal of the {one.home} tier",
-            "only staff terminals of the LGWAN tier cross",
+            Both(
+                f"{one.asset}は移行対象外", f"{one.asset} is never planned: it is a {one.kind} of the {one.home} tier"
+            ),
+            Both("移行するのはLGWAN接続系の職員端末だけ", "only staff terminals of the LGWAN tier cross"),
         )
     if not _plannable(one, begun):
         raise Refused(
-            f"{one.asset} cannot be planned: it is {one.standing}" + (f" in wave {one.wave}" if one.wave else ""),
-            f"see `sekisho fleet show {one.asset}`",
+            Both(
+                f"{one.asset}は計画できない: {one.standing.ja}" + (f"(ウェーブ {one.wave})" if one.wave else ""),
+                f"{one.asset} cannot be planned: it is {one.standing}" + (f" in wave {one.wave}" if one.wave else ""),
+            ),
+            Both(f"経過は `sekisho fleet show {one.asset}`", f"see `sekisho fleet show {one.asset}`"),
         )
 
 
@@ -225,14 +233,14 @@ def _store(
     moved = [one for one in dissolved if goes.get(one.asset) != one.wave]
     stays = {one.asset for one in dissolved} - {one.asset for one in moved}
     if moved:
-        facts = {"terminals": [one.asset for one in moved]}
+        facts = {"terminals": [one.asset for one in moved], "who": who}
         seq = record(tx, "fleet.unplanned", {"type": "fleet", "name": "ledger"}, facts)
         for one in moved:
-            ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why="planned anew", record=seq)
+            ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why=because(Code.PLANNED_ANEW), record=seq)
     for name in before:
         tx.run("DELETE FROM wave WHERE name = ?", (name,))
     for wave in made:
-        told = {"ring": wave.ring, "terminals": list(wave.assets)}
+        told = {"ring": wave.ring, "terminals": list(wave.assets), "who": who}
         seq = record(tx, "wave.planned", {"type": "wave", "name": wave.name}, told)
         _put(tx, ledger, wave, who=who, record=seq, stays=stays)
 
@@ -251,6 +259,7 @@ def _put(
         " VALUES (?, ?, (SELECT coalesce(max(position), 0) + 1 FROM wave), ?, ?)",
         (wave.name, wave.ring, _PLANNED, stamp()),
     )
+    why = because(Code.IN_WAVE, wave=wave.name)
     for asset in wave.assets:
         if asset not in stays:
-            ledger.move(tx, asset, Standing.PLANNED, wave=wave.name, who=who, why=f"wave {wave.name}", record=record)
+            ledger.move(tx, asset, Standing.PLANNED, wave=wave.name, who=who, why=why, record=record)

@@ -5,6 +5,8 @@ An interrupted crossing is undone and later done anew: the same end as an undist
 
 from __future__ import annotations
 
+from sekisho.core.reason import because
+from sekisho.core.sentences import Code
 from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.identity.assignments import Assignment
@@ -12,7 +14,7 @@ from sekisho.migration import crossing
 from sekisho.migration.journal import Change
 from sekisho.migration.wave import Run
 
-_WHY = "an earlier run was interrupted here"
+_WHY = because(Code.INTERRUPTED)
 _NOTHING_HAPPENED = {Standing.ADMITTED, Standing.PREPARED}
 _ON_THE_WAY = {Standing.CROSSING, Standing.PROBATION, Standing.CONFIRMING, Standing.RETURNING}
 
@@ -34,7 +36,7 @@ def reconcile(run: Run) -> list[str]:
     confirmed = [one for one in halfway if _was_confirmed(run, one, table.get(one.asset))]
     run.journal.change(
         [
-            Change(one.asset, Standing.CONFIRMED, "confirmed before the interruption", "crossing.done", tier="internet")
+            Change(one.asset, Standing.CONFIRMED, because(Code.CONFIRMED_BEFORE), "crossing.done", tier="internet")
             for one in confirmed
         ]
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sekisho.core.errors import Refused, SekishoError
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.migration import crossing, gates
@@ -14,12 +17,18 @@ from sekisho.migration.wave import Run
 _ON_PROBATION = {Standing.CROSSING, Standing.PROBATION, Standing.CONFIRMING, Standing.RETURNING}
 
 
-def rollback(run: Run, terminals: Sequence[Terminal], why: str) -> dict[str, str]:
+def rollback(run: Run, terminals: Sequence[Terminal], why: Reason) -> dict[str, str]:
     """Take terminals out of the internet tier; what became of each, by asset number.
 
     Raises:
+        Refused: one of them never moves; nothing was done.
         SekishoError: a port did not acknowledge; the terminal stands at `quarantining` and the command can be repeated.
     """
+    if fixed := [one.asset for one in terminals if not one.movable]:
+        raise Refused(
+            Both(f"移行対象外のため取り消せない: {'、'.join(fixed)}", f"never moves: {', '.join(fixed)}"),
+            Both("何もしていない。その端末を除いて実行する", "nothing was done; leave it out"),
+        )
     home = {one.asset: why for one in terminals if one.standing in _ON_PROBATION}
     crossing.give_back(home, wave=run.wave, journal=run.journal, identity=run.identity)
     met = [one for one in terminals if one.standing in {Standing.CONFIRMED, Standing.QUARANTINING}]
@@ -53,7 +62,11 @@ def rollback(run: Run, terminals: Sequence[Terminal], why: str) -> dict[str, str
     silent = [one.asset for one in met if not answers[one.asset].done]
     if silent:
         raise SekishoError(
-            f"not acknowledged by the switch: {', '.join(silent)}", "pull the cable, and run the same command again"
+            Both(
+                f"スイッチが切断を確認しなかった: {'、'.join(silent)}",
+                f"not acknowledged by the switch: {', '.join(silent)}",
+            ),
+            Both("ケーブルを抜き、同じ命令をもう一度実行する", "pull the cable, and run the same command again"),
         )
     return {one.asset: str(run.journal.ledger.terminal(one.asset).standing) for one in terminals}
 
@@ -68,16 +81,20 @@ def release(run: Run, terminal: Terminal, *, cleaned_by: str, proof: dict[str, s
     """
     if terminal.standing not in {Standing.QUARANTINED, Standing.RELEASING}:
         raise Refused(
-            f"{terminal.asset} is {terminal.standing}, not in quarantine", "`sekisho rollback` takes it there"
+            Both(
+                f"{terminal.asset}は隔離中でない(現在: {terminal.standing.ja})",
+                f"{terminal.asset} is {terminal.standing}, not in quarantine",
+            ),
+            Both("隔離するには `sekisho rollback`", "`sekisho rollback` takes it there"),
         )
     run.journal.note("return.proof", {"type": "terminal", "name": terminal.asset}, {"cleaned_by": cleaned_by, **proof})
     verdict = gates.evaluate("return", [terminal], state=run.state.folder, lock=run.lock.descriptor)[terminal.asset]
     if not verdict.passed:
         run.journal.note("gate.result", {"type": "terminal", "name": terminal.asset}, verdict.facts())
-        raise Refused(f"{terminal.asset} stays in quarantine: {verdict.reason}", "mend it, and release it again")
+        raise Refused(_stays(terminal), verdict.reason.next or "", reasons=[verdict.reason])
     if terminal.standing == Standing.QUARANTINED:
         run.journal.change(
-            [Change(terminal.asset, Standing.RELEASING, "passed the return gate", "gate.result", facts=verdict.facts())]
+            [Change(terminal.asset, Standing.RELEASING, verdict.reason, "gate.result", facts=verdict.facts())]
         )
     answer = run.identity.release(
         {terminal.asset: terminal.lease or 0},
@@ -86,12 +103,22 @@ def release(run: Run, terminal: Terminal, *, cleaned_by: str, proof: dict[str, s
         gate="return:passed",
     )[terminal.asset]
     if not answer.done:
-        run.journal.change([Change(terminal.asset, Standing.QUARANTINED, f"not released: {answer.why}")])
-        raise Refused(f"{terminal.asset} stays in quarantine: {answer.why}", "look at the switch, and release it again")
+        why = because(Code.NOT_RELEASED, said=answer.why)
+        run.journal.change([Change(terminal.asset, Standing.QUARANTINED, why)])
+        raise Refused(_stays(terminal), why.next or "", reasons=[why])
     run.journal.change(
         [
             Change(
-                terminal.asset, Standing.UNPLANNED, "released", "quarantine.released", tier="lgwan", facts=answer.facts
+                terminal.asset,
+                Standing.UNPLANNED,
+                because(Code.RELEASED),
+                "quarantine.released",
+                tier="lgwan",
+                facts=answer.facts,
             )
         ]
     )
+
+
+def _stays(terminal: Terminal) -> Both:
+    return Both(f"{terminal.asset}の隔離を続ける", f"{terminal.asset} stays in quarantine")

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from sekisho.core.clock import JAPAN, now
 from sekisho.core.errors import BadInput, Refused
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State
 from sekisho.evidence import countersignature
 from sekisho.fleet.standing import SETTLED, Standing
@@ -23,6 +26,14 @@ from sekisho.policy import waves as waves_policy
 
 _AGAIN = {Standing.REFUSED, Standing.RETURNED}
 _WAITING = {Standing.PLANNED, Standing.UNREACHED}
+
+
+def unknown_wave(name: str) -> BadInput:
+    """What is told to whom names a wave that is not there."""
+    return BadInput(
+        Both(f"ウェーブ {name} はない", f"there is no wave {name}"),
+        Both("`sekisho plan` がウェーブを作り、名前を示す", "`sekisho plan` makes waves and names them"),
+    )
 
 
 @contextmanager
@@ -50,9 +61,15 @@ def migrate(run: Run, *, retry: bool) -> None:
     """
     terminals = run.journal.ledger.terminals(wave=run.wave)
     if not terminals:
-        raise BadInput(f"there is no wave {run.wave}", "`sekisho plan` makes waves and names them")
+        raise unknown_wave(run.wave)
     if all(one.standing in SETTLED for one in terminals):
-        raise BadInput(f"wave {run.wave} is done", "`sekisho status` shows where its terminals stand")
+        raise BadInput(
+            Both(f"ウェーブ {run.wave} は完了している", f"wave {run.wave} is done"),
+            Both(
+                f"各端末の状態は `sekisho status --wave {run.wave}`",
+                f"`sekisho status --wave {run.wave}` shows where its terminals stand",
+            ),
+        )
     _entry(run)
     resume.reconcile(run)
     todo = _todo(run, retry=retry)
@@ -68,20 +85,28 @@ def _entry(run: Run) -> None:
     reasons = list(countersignature.standing(run.state))
     freeze = run.waves.freeze_on(now().astimezone(JAPAN).date())
     if freeze is not None:
-        reasons.append(f"no crossing between {freeze.from_} and {freeze.to}: {freeze.why.en}")
+        reasons.append(because(Code.FREEZE, first=str(freeze.from_), last=str(freeze.to), why=freeze.why))
     if not reasons:  # the network is asked only once the papers are in order
-        reasons += [f"the router differs from the policy: {line}" for line in router.differences(run.state)]
+        reasons += [because(Code.ROUTER_DIFFERS, line=line) for line in router.differences(run.state)]
         reasons += _unexplained(run)
-    facts = {"gate": "entry", "passed": not reasons, "reasons": reasons}
+    facts = {"gate": "entry", "passed": not reasons, "reasons": [one.as_json() for one in reasons]}
     run.journal.note("gate.result", {"type": "wave", "name": run.wave}, facts)
     if reasons:
         raise Refused(
-            f"the entry gate refused wave {run.wave}:\n" + "\n".join(f"  - {reason}" for reason in reasons),
-            "no terminal was touched",
+            Both(f"入口ゲートがウェーブ {run.wave} を拒否した:", f"the entry gate refused wave {run.wave}:"),
+            _advice(reasons),
+            reasons=reasons,
         )
 
 
-def _unexplained(run: Run) -> list[str]:
+def _advice(reasons: Sequence[Reason]) -> Both:
+    """That nothing happened, and what each reason asks for, once."""
+    steps = list(dict.fromkeys(one.next for one in reasons if one.next is not None))
+    ja = "。".join(["どの端末にも触れていない", *(one.ja for one in steps)])
+    return Both(ja, "; ".join(["no terminal was touched", *(one.en for one in steps)]))
+
+
+def _unexplained(run: Run) -> list[Reason]:
     """Differences between RADIUS and the ledger that an interrupted run of this wave does not explain."""
     halfway = {
         one.asset
@@ -89,13 +114,15 @@ def _unexplained(run: Run) -> list[str]:
         if one.standing in {Standing.CROSSING, Standing.PROBATION, Standing.CONFIRMING, Standing.RETURNING}
     }
     found = differences(run.journal.ledger.terminals(), run.identity.table(), run.tiers)
-    return [str(one) for one in found if one.asset not in halfway]
+    return [one.what for one in found if one.asset not in halfway]
 
 
 def _todo(run: Run, *, retry: bool) -> list[Terminal]:
     wanted = _WAITING | (_AGAIN if retry else set())
     there = [one for one in run.journal.ledger.terminals(wave=run.wave) if one.standing in wanted]
-    run.journal.change([Change(one.asset, Standing.PLANNED, "taken up again") for one in _not_planned(there)])
+    run.journal.change(
+        [Change(one.asset, Standing.PLANNED, because(Code.TAKEN_UP_AGAIN)) for one in _not_planned(there)]
+    )
     return [run.journal.ledger.terminal(one.asset) for one in there]
 
 

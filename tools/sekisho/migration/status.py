@@ -7,10 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sekisho.core.errors import SekishoError
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.terminal import Terminal
 from sekisho.identity.assignments import Assignments, differences
+from sekisho.migration.summary import summarise
 from sekisho.policy import tiers as policy
 
 
@@ -19,8 +23,8 @@ class Status:
     """A picture of one moment. `unknown` says why RADIUS could not be asked; then nothing is known to agree."""
 
     terminals: list[Terminal]
-    differences: list[str]
-    unknown: str | None
+    differences: list[Reason]
+    unknown: Reason | None
 
     @property
     def sound(self) -> bool:
@@ -35,9 +39,10 @@ class Status:
         """What `--json` prints."""
         return {
             "sound": self.sound,
-            "differences": self.differences,
-            "unknown": self.unknown,
+            "differences": [one.as_json() for one in self.differences],
+            "unknown": None if self.unknown is None else self.unknown.as_json(),
             "counts": self.counts(),
+            "summary": summarise(self.terminals).as_json(),
             "terminals": [asdict(one) for one in self.terminals],
         }
 
@@ -47,10 +52,10 @@ def read(state: State, *, wave: str | None = None, ask_radius: bool = True) -> S
     ledger = Ledger(state)
     shown = ledger.terminals(wave=wave)
     if not ask_radius:
-        return Status(shown, [], "RADIUS was not asked (--offline)")
+        return Status(shown, [], because(Code.RADIUS_NOT_ASKED))
     try:
         table = Assignments(state).table()
     except SekishoError as error:
-        return Status(shown, [], error.what)
+        return Status(shown, [], because(Code.RADIUS_SILENT, said=Both(error.told_what("ja"), error.told_what("en"))))
     found = differences(ledger.terminals(), table, policy.read())
-    return Status(shown, [str(one) for one in found], None)
+    return Status(shown, [one.what for one in found], None)

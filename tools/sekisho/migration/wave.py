@@ -9,6 +9,9 @@ from typing import Protocol
 
 from sekisho.core.clock import stamp
 from sekisho.core.errors import Refused
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State
 from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
@@ -22,6 +25,21 @@ from sekisho.policy.tiers import Tiers
 from sekisho.policy.waves import Waves
 
 _FAILED = {Standing.REFUSED, Standing.RETURNED, Standing.RETURNING}
+STAGES = {
+    "entry": Both("入口ゲート", "entry gate"),
+    "prepare": Both("準備作業", "preparing"),
+    "cross": Both("移行", "crossing"),
+    "settle": Both("設定作業", "settling"),
+    "exit": Both("出口ゲート", "exit gate"),
+    "confirm": Both("確定", "confirming"),
+    "return": Both("復帰", "going back"),
+}
+_SAID: dict[jobs.Outcome, Code] = {
+    "ok": Code.PLAYBOOK_DONE,
+    "failed": Code.PLAYBOOK_FAILED,
+    "unreachable": Code.PLAYBOOK_OUT_OF_REACH,
+    "missing": Code.PLAYBOOK_SILENT,
+}
 
 
 class Listener(Protocol):
@@ -81,7 +99,7 @@ def _batch(run: Run, batch: Sequence[Terminal]) -> None:
     run.listener.stage("cross", len(prepared))
     there = crossing.cross(run.stands(prepared), entitled, tiers=run.tiers, journal=run.journal, identity=run.identity)
     here = crossing.arrived(run.stands(there), "probation")
-    _back(run, {asset: "did not answer on probation" for asset in there if asset not in here})
+    _back(run, dict.fromkeys((asset for asset in there if asset not in here), because(Code.SILENT_ON_PROBATION)))
     settled = _play(run, "settle.yml", run.stands([asset for asset in there if asset in here]), to=None, otherwise=None)
     passed = _gate(run, "exit", run.stands(settled), to=None, otherwise=None)
     run.listener.stage("confirm", len(passed))
@@ -111,10 +129,9 @@ def _gate(
             passed.append(one.asset)
         if to is not None and otherwise is not None:
             standing = to if verdict.passed else otherwise if verdict.reachable else Standing.UNREACHED
-            why = f"passed the {gate} gate" if verdict.passed else verdict.reason
-            changes.append(Change(one.asset, standing, why, "gate.result", facts=verdict.facts()))
+            changes.append(Change(one.asset, standing, verdict.reason, "gate.result", facts=verdict.facts()))
         else:
-            run.journal.note("gate.result", {"type": "terminal", "name": one.asset}, verdict.facts())
+            run.journal.note("gate.result", _terminal(one), {"why": verdict.reason.as_json(), **verdict.facts()})
             if not verdict.passed:
                 back[one.asset] = verdict.reason
     run.journal.change(changes)
@@ -140,14 +157,14 @@ def _play(
     changes, done, back = [], [], {}
     for one in batch:
         outcome = job.outcomes[one.name]
-        why = f"{playbook}: {outcome} {job.reasons.get(one.name, '')}".strip()
+        why = because(_SAID[outcome], stage=STAGES[playbook.removesuffix(".yml")], said=job.reasons.get(one.name, ""))
         if outcome == "ok":
             done.append(one.asset)
         if to is not None and otherwise is not None:
             standing = to if outcome == "ok" else Standing.UNREACHED if outcome == "unreachable" else otherwise
             changes.append(Change(one.asset, standing, why, "playbook.run", facts=job.evidence(one.name)))
         else:
-            run.journal.note("playbook.run", {"type": "terminal", "name": one.asset}, job.evidence(one.name))
+            run.journal.note("playbook.run", _terminal(one), {"why": why.as_json(), **job.evidence(one.name)})
             if outcome != "ok":
                 back[one.asset] = why
     run.journal.change(changes)
@@ -155,7 +172,11 @@ def _play(
     return done
 
 
-def _back(run: Run, reasons: dict[str, str]) -> None:
+def _terminal(one: Terminal) -> dict[str, str]:
+    return {"type": "terminal", "name": one.asset}
+
+
+def _back(run: Run, reasons: dict[str, Reason]) -> None:
     if reasons:
         run.listener.stage("return", len(reasons))
         crossing.give_back(reasons, wave=run.wave, journal=run.journal, identity=run.identity)
@@ -165,14 +186,19 @@ def _within_budget(run: Run, size: int) -> None:
     standings = [one.standing for one in run.journal.ledger.terminals(wave=run.wave)]
     failed = sum(standing in _FAILED for standing in standings)
     away = sum(standing == Standing.UNREACHED for standing in standings)
-    for word, count, budget in (
-        ("failed", failed, run.waves.budgets.failed.of(size)),
-        ("are out of reach", away, run.waves.budgets.unreachable.of(size)),
+    for code, count, allowed in (
+        (Code.TOO_MANY_FAILED, failed, run.waves.budgets.failed.of(size)),
+        (Code.TOO_MANY_AWAY, away, run.waves.budgets.unreachable.of(size)),
     ):
-        if count > budget:
-            facts = {"failed": failed, "unreachable": away, "stopped": f"{count} {word}, {budget} are allowed"}
+        if count > allowed:
+            why = because(code, size=size, count=count, allowed=allowed)
+            facts = {"failed": failed, "unreachable": away, "reasons": [why.as_json()]}
             run.journal.note("wave.stopped", {"type": "wave", "name": run.wave}, facts)
             raise Refused(
-                f"wave {run.wave} was stopped: {count} of {size} terminals {word}, the policy allows {budget}",
-                "the rest was not touched; look at `sekisho status`, mend the cause, and run the wave again",
+                Both(f"ウェーブ {run.wave} を停止した", f"wave {run.wave} was stopped"),
+                Both(
+                    "残りの端末には触れていない。原因を直してから、もう一度ウェーブを実行する",
+                    "the rest was not touched; look at `sekisho status`, mend the cause, and run the wave again",
+                ),
+                reasons=[why],
             )

@@ -126,10 +126,11 @@ def _connected(state: State) -> Iterator[Any]:
             alt_key_file=str(ssh / "known_hosts"),
             fast_cli=True,
         )
+        _settle_prompt(device)
     except (NetmikoBaseException, OSError, ValueError) as error:
         raise SekishoError(
-            f"the core router ({address}) cannot be asked: {str(error).splitlines()[0]}",
-            "check the router and its host key",
+            f"the core router ({address}) cannot be asked: {_short(error)}",
+            "run this on the control machine, and check the router and its host key",
         ) from error
     try:
         yield device
@@ -141,4 +142,17 @@ def _running(device: Any) -> str:  # noqa: ANN401 - netmiko is untyped
     try:
         return str(device.send_command("show running-config", read_timeout=30))
     except (NetmikoBaseException, OSError) as error:
-        raise SekishoError(f"the core router does not answer: {error}", "check the router") from error
+        raise SekishoError(f"the core router does not answer: {_short(error)}", "check the router") from error
+
+
+def _settle_prompt(device: Any) -> None:  # noqa: ANN401 - netmiko is untyped
+    """Ask for the prompt until it is one: a slow router's complaint about `terminal width` was taken for it."""
+    for _ in range(5):
+        if re.fullmatch(r"[\w.-]+", device.base_prompt):
+            return
+        device.set_base_prompt()
+
+
+def _short(error: Exception) -> str:
+    """Netmiko's first line; the advice for programmers below it helps no official."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -10,6 +10,9 @@ from typing import Any
 
 from sekisho.core.clock import stamp
 from sekisho.core.errors import BadInput, Missing
+from sekisho.core.language import Both
+from sekisho.core.reason import Reason, because
+from sekisho.core.sentences import Code
 from sekisho.core.state import State, Transaction
 from sekisho.fleet.departments import Departments
 from sekisho.fleet.importing import delimited, headings, workbook
@@ -19,6 +22,8 @@ from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.policy.tiers import Tiers
+
+_COLUMNS = {"department": "課", "owner": "利用者", "mac": "MACアドレス", "name": "端末名"}
 
 # Appends a record inside the transaction; its sequence number. `Chain.append` is one, in a layer above this package.
 Recorder = Callable[[Transaction, str, Mapping[str, str], Mapping[str, Any]], int]
@@ -113,18 +118,20 @@ def load(state: State, source: Source, *, record: Recorder, who: str, skip_bad: 
             raise BadInput(f"{source.name} holds no good row", "; ".join(map(str, outcome.faults[:5])))
         changes = {one.asset: _changes(known[one.asset], one) for one in good if one.asset in known}
         outcome.added = [one.asset for one in good if one.asset not in known]
-        outcome.changed = {asset: ", ".join(words) for asset, words in changes.items() if words}
+        outcome.changed = {
+            asset: ", ".join(f"{one} changed" for one in columns) for asset, columns in changes.items() if columns
+        }
         outcome.unchanged = len(good) - len(outcome.added) - len(outcome.changed)
         outcome.elsewhere = [one.asset for one in good if one.asset in known and known[one.asset].tier != one.tier]
         if outcome.added or outcome.changed:
             outcome.record = record(
-                tx, "fleet.imported", {"type": "fleet", "name": source.name}, _body(source, outcome)
+                tx, "fleet.imported", {"type": "fleet", "name": source.name}, _body(source, outcome, who)
             )
             for one in good:
                 if one.asset not in known:
                     _add(tx, one, who, outcome.record, source.name)
                 elif one.asset in outcome.changed:
-                    _update(tx, known[one.asset], one, who, outcome.record, outcome.changed[one.asset])
+                    _update(tx, known[one.asset], one, who, outcome.record, changes[one.asset])
     return outcome
 
 
@@ -156,12 +163,12 @@ def _against(known: Mapping[str, Terminal], source: Source) -> tuple[list[Facts]
 
 
 def _changes(was: Terminal, now: Facts) -> list[str]:
-    columns = ("department", "owner", "mac", "name")
-    return [f"{one} changed" for one in columns if getattr(was, one) != getattr(now, one)]
+    return [one for one in _COLUMNS if getattr(was, one) != getattr(now, one)]
 
 
-def _body(source: Source, outcome: Outcome) -> dict[str, Any]:
+def _body(source: Source, outcome: Outcome, who: str) -> dict[str, Any]:
     return {
+        "who": who,
         "file": source.name,
         "sha256": source.digest,
         "added": outcome.added,
@@ -191,14 +198,16 @@ def _add(tx: Transaction, one: Facts, who: str, record: int, file: str) -> None:
             standing,
         ),
     )
-    _remember(tx, one.asset, (None, standing), one.tier, who, f"imported from {file}", record)
+    _remember(tx, one.asset, (None, standing), one.tier, who, because(Code.IMPORTED, file=file), record)
 
 
-def _update(tx: Transaction, was: Terminal, now: Facts, who: str, record: int, why: str) -> None:
+def _update(tx: Transaction, was: Terminal, now: Facts, who: str, record: int, columns: list[str]) -> None:
     tx.run(
         "UPDATE terminal SET department = ?, owner = ?, mac = ?, name = ? WHERE asset = ?",
         (now.department, now.owner, now.mac, now.name, now.asset),
     )
+    named = Both("・".join(_COLUMNS[one] for one in columns), ", ".join(columns))
+    why = because(Code.FACTS_CHANGED, columns=named)
     _remember(tx, now.asset, (was.standing, was.standing), was.tier, who, why, record)
 
 
@@ -208,11 +217,11 @@ def _remember(
     step: tuple[Standing | None, Standing],
     tier: str,
     who: str,
-    why: str,
+    why: Reason,
     record: int,
 ) -> None:
     was, became = step
     tx.run(
         "INSERT INTO history (asset, at, who, why, was, became, tier, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (asset, stamp(), who, why, was or "", became, tier, record),
+        (asset, stamp(), who, why.stored(), was or "", became, tier, record),
     )
