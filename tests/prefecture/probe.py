@@ -55,15 +55,16 @@ class Way(NamedTuple):
         return f"{self.target} from the {self.source} address by {by}"
 
 
-STRAIGHT = (
+EVERY_ROUND = (
     Way("lgwan", "lgwan", "gyomu"),
-    Way("probation", "probation", "outside-probe"),
-    Way("internet", "internet", "outside-web"),
+    Way("probation", "probation", "outside-probe"),  # what is outside begins here
     Way("lgwan", None, "gyomu"),
     Way("probation", None, "outside-probe"),
     Way("internet", None, "outside-web"),
 )
-CROSSED = (
+# One of these a round, in turn: a frame for a card that is not in the port's VLAN is flooded to all who are.
+IN_TURN = (
+    Way("internet", "internet", "outside-web"),
     Way("lgwan", "probation", "gyomu"),
     Way("lgwan", "internet", "gyomu"),
     Way("probation", "lgwan", "gyomu"),
@@ -74,8 +75,7 @@ CROSSED = (
     Way("internet", "lgwan", "outside-web"),
     Way("lgwan", "lgwan", "outside-probe"),
 )
-WAYS = STRAIGHT + CROSSED
-_CROSSED_A_ROUND = 3  # frames for a card that is not in the port's VLAN are flooded: not all of them in every round
+WAYS = EVERY_ROUND + IN_TURN
 
 
 @dataclass
@@ -175,9 +175,7 @@ class Terminal:
         """One round."""
         now = time.monotonic()
         self._note(now, SENT, 0, self._round)
-        turn = self._round * _CROSSED_A_ROUND
-        crossed = [len(STRAIGHT) + (turn + step) % len(CROSSED) for step in range(_CROSSED_A_ROUND)]
-        for index in (*range(len(STRAIGHT)), *crossed):
+        for index in (*range(len(EVERY_ROUND)), len(EVERY_ROUND) + self._round % len(IN_TURN)):
             ports = (_LOW + index * _EACH + self._round % _EACH, HTTPS)
             path = self._paths[index]
             if WAYS[index].gateway is None:
@@ -234,8 +232,8 @@ class Terminal:
 def main(plan_file: str, record_file: str) -> None:
     """Ask every terminal in turn, evenly spread over the period, until standard input ends."""
     plan = json.loads(File(plan_file).read_text())
-    with suppress(OSError):  # the machine is shared, and a late question is a gap
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    with suppress(OSError):  # the machine is shared, and a late question is a gap; it needs a tenth of a processor
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     with File(record_file).open("wb") as record:
         terminals = [Terminal(index, one, plan, record) for index, one in enumerate(plan["terminals"])]
         ready = select.epoll()
