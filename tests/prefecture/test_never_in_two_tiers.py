@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
 import separation
 from prefecture import Prefecture
+from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.standing import Standing
+from sekisho.identity.assignments import Assignments
+from sekisho.migration import crossing
+from sekisho.migration.crossing import Pass
+from sekisho.migration.journal import Change, Journal
+from sekisho.policy import tiers as policy
 from watch import Watch
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -37,8 +45,17 @@ def watched(watch: Watch) -> None:
     for asset, record in watch.records.items():
         found = separation.gaps(record.sent)
         assert found.median <= 0.020, f"{asset}: {found}"
-        # A single late round is the machine's, which others use too; the crossing takes a hundred rounds.
+        # A single late round is the machine's, which others use too; a crossing takes dozens of rounds.
         assert found.share <= 0.05, f"{asset}: {found}"
+
+
+def refused(town: Prefecture) -> int:
+    """How many connections the business server had to drop, or to take without a place for them."""
+    counters = ("TcpExtListenDrops", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop", "TcpExtSyncookiesSent")
+    lines = town.do("gyomu", f"nstat -asz {' '.join(counters)}").splitlines()
+    found = [int(line.split()[1]) for line in lines if line.startswith(counters)]
+    assert len(found) == len(counters)
+    return sum(found)
 
 
 @contextmanager
@@ -58,16 +75,62 @@ def in_both(town: Prefecture, asset: str, tier: str) -> Iterator[None]:
         town.do("sw1", f"ovs-ofctl del-flows br0 cookie={_FAULT}/-1")
 
 
+# The crossing itself, without its gates: they would take minutes, and ask nothing that the fault touches.
+
+
+def cross(town: Prefecture, assets: Sequence[str], wave: str) -> None:
+    """Take terminals into probation, as a wave does once its entry gate has admitted them."""
+    state = town.opened()
+    journal = Journal(state, who="test", wave=wave)
+    for standing in (Standing.ADMITTED, Standing.PREPARED):
+        journal.change([Change(asset, standing, "the gate is another test's") for asset in assets])
+    tiers, ledger = policy.read(), Ledger(state)
+    entitled = Pass(wave, f"entry:{wave}:passed", 300)
+
+    def work() -> list[str]:
+        there = [ledger.terminal(asset) for asset in assets]
+        return crossing.cross(there, entitled, tiers=tiers, journal=journal, identity=Assignments(state))
+
+    assert set(town.inside(work)) == set(assets)
+    for asset in assets:
+        town.at_desk(asset)
+
+
+def give_back(town: Prefecture, assets: Sequence[str], wave: str) -> None:
+    """Take them back to the LGWAN tier, as a wave does when the exit gate says no."""
+    state = town.opened()
+    journal, identity = Journal(state, who="test", wave=wave), Assignments(state)
+    reasons = dict.fromkeys(assets, "the exit gate is another test's")
+    town.inside(lambda: crossing.give_back(reasons, wave=wave, journal=journal, identity=identity))
+    for asset in assets:
+        town.at_desk(asset)
+
+
+def out_of_their_waves(town: Prefecture, assets: Sequence[str]) -> None:
+    """Leave returned terminals as they were found, so that another test can plan them."""
+    journal = Journal(town.opened(), who="test", wave=None)
+    for standing in (Standing.PLANNED, Standing.UNPLANNED):
+        journal.change(
+            [
+                Change(asset, standing, "the test is over")
+                for asset in assets
+                if town.terminal(asset).standing not in {standing, Standing.UNPLANNED}
+            ]
+        )
+
+
 def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.CaptureFixture[str]) -> None:
     assets = ["PC-0009", "PC-0010"]
     try:
         waves = [prefecture.alone(asset) for asset in assets]
+        before = refused(prefecture)
         with Watch(prefecture, assets) as watch:
             for wave in waves:
                 prefecture.sekisho("migrate", "--wave", wave)
         with capsys.disabled():
             print(told(watch))
         watched(watch)
+        assert refused(prefecture) == before, "the probing starved the business server"
         assert watch.violations() == {}
         for asset in assets:
             assert prefecture.terminal(asset).standing == "confirmed"
@@ -84,13 +147,16 @@ def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.Cap
 
 def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest.CaptureFixture[str]) -> None:
     faulty, sound = "PC-0011", "PC-0012"
+    both = [faulty, sound]
+    waves = [prefecture.alone(asset) for asset in both]
     try:
-        waves = {asset: prefecture.alone(asset) for asset in (sound, faulty)}
-        with Watch(prefecture, [faulty, sound]) as watch:
-            prefecture.sekisho("migrate", "--wave", waves[sound])
+        with Watch(prefecture, both) as watch:
+            time.sleep(2)  # as it should be, for comparison
             with in_both(prefecture, faulty, "lgwan"):
-                prefecture.sekisho("migrate", "--wave", waves[faulty], code=None)
-            prefecture.home([sound])  # by recorded returns: its answers from LGWAN are allowed again
+                cross(prefecture, both, waves[0])
+                time.sleep(2)
+            give_back(prefecture, both, waves[0])
+            time.sleep(2)
         violations = watch.violations()
         with capsys.disabled():
             print(told(watch))
@@ -101,6 +167,8 @@ def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest
         assert "the held connection" in ways
         assert any("by the lgwan gateway" in way for way in ways)
         assert not any("own stack" in way for way in ways), "the terminal's own stack would not have shown it"
-        assert [one.tier for one in watch.passages(stack=False)[sound]][-1] == "lgwan", "it went home under the probe"
+        tiers = [(one.origin, one.tier) for one in watch.passages(stack=False)[sound]]
+        assert tiers == [("lgwan", "probation"), ("probation", "lgwan")], "it crossed and returned under the probe"
     finally:
-        prefecture.home([faulty, sound])
+        prefecture.home(both)
+        out_of_their_waves(prefecture, both)
