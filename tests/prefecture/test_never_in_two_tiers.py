@@ -22,6 +22,7 @@ from watch import Watch
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
+_SHOWN = 6  # changes of tier of one terminal; in two tiers at once it has hundreds
 _FAULT = "0x2f2f"  # the cookie of the fault's flows: the port agent knows nothing of them
 
 
@@ -33,7 +34,8 @@ def told(watch: Watch) -> str:
         lines.append(f"{asset}: {separation.gaps(record.sent, person)}")
         for stack, whose in ((True, "without network"), (False, "the network itself")):
             times = separation.passages(record.answers, stack=stack)
-            lines += [f"  {whose}: {one.origin} → {one.tier} {one.seconds:.3f} s" for one in times]
+            lines += [f"  {whose}: {one.origin} → {one.tier} {one.seconds:.3f} s" for one in times[:_SHOWN]]
+            lines += [f"  and {len(times) - _SHOWN} changes of tier more"] if len(times) > _SHOWN else []
     dark = [one.seconds for passages in watch.passages().values() for one in passages]
     if dark:
         lines.append(f"without network: median {statistics.median(dark):.3f} s, worst {max(dark):.3f} s")
@@ -50,8 +52,8 @@ def watched(watch: Watch) -> None:
 
 
 def refused(town: Prefecture) -> int:
-    """How many connections the business server had to drop, or to take without a place for them."""
-    counters = ("TcpExtListenDrops", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop", "TcpExtSyncookiesSent")
+    """How many connections the business server had to drop because its queues were full."""
+    counters = ("TcpExtListenDrops", "TcpExtListenOverflows", "TcpExtTCPReqQFullDrop")
     lines = town.do("gyomu", f"nstat -asz {' '.join(counters)}").splitlines()
     found = [int(line.split()[1]) for line in lines if line.startswith(counters)]
     assert len(found) == len(counters)
@@ -163,10 +165,11 @@ def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest
             print("\n".join(f"{asset}: {some[0]}, and {len(some) - 1} more" for asset, some in violations.items()))
         watched(watch)
         assert set(violations) == {faulty}
-        ways = {one.way for one in violations[faulty]}
+        settled = next(one.reached for one in watch.passages()[faulty] if one.tier == "probation")
+        ways = {one.way for one in violations[faulty] if one.at > settled + 0.5}
         assert "the held connection" in ways
         assert any("by the lgwan gateway" in way for way in ways)
-        assert not any("own stack" in way for way in ways), "the terminal's own stack would not have shown it"
+        assert not any("own stack" in way for way in ways), "its own rules would have hidden it"
         tiers = [(one.origin, one.tier) for one in watch.passages(stack=False)[sound]]
         assert tiers == [("lgwan", "probation"), ("probation", "lgwan")], "it crossed and returned under the probe"
     finally:
