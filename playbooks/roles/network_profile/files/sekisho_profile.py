@@ -25,6 +25,9 @@ OWN = Path("/run/sekisho/supplicant-client")
 # They hold connections from an address that is gone, and TCP would wait for a quarter of an hour.
 FOLLOWERS = ["rsyslog.service"]
 GRACE = 3.0  # seconds without an address, as a renewal has, before the rules become the closed ones
+# A switch opens the port a moment after the terminal was told of its success. A first question that comes too early is
+# lost, and networkd would repeat it only after four seconds.
+AGAIN = 0.3  # seconds until the address is asked for again; twice as long each time, until networkd is left alone
 
 
 def carried():
@@ -110,25 +113,48 @@ class Rules:
             self.applied = apply("closed")
 
 
-def renew():
-    """Ask for an address in the network that the port now belongs to."""
-    subprocess.run(["networkctl", "reconfigure", CARD], check=False)
+class Renewal:
+    """Asks for an address in the network that the port now belongs to, and soon again while none comes."""
+
+    def __init__(self):
+        self.wait, self.due = AGAIN, None
+
+    def begin(self):
+        self.wait = AGAIN
+        self.ask()
+
+    def ask(self):
+        subprocess.run(["networkctl", "reconfigure", CARD], check=False)
+        self.due = time.monotonic() + self.wait if self.wait < GRACE else None
+        self.wait *= 2
+
+    def follow(self, rules):
+        """Ask again if the time has come and there is still no address."""
+        if self.due is not None and time.monotonic() >= self.due:
+            self.due = None
+            if rules.lost is not None:
+                self.ask()
+
+    def patience(self, rest):
+        """Seconds that may be slept: `rest`, or less while an answer is waited for."""
+        return rest if self.due is None else min(rest, max(0.0, self.due - time.monotonic()))
 
 
 def main():
     changes = subprocess.Popen(["ip", "-4", "monitor", "address"], stdout=subprocess.PIPE, bufsize=0)
-    rules, ears, pinged = Rules(), None, 0.0
+    rules, renewal, ears, pinged = Rules(), Renewal(), None, 0.0
     while True:
         rules.follow()
+        renewal.follow(rules)
         if ears is None and (ears := attach()):
-            renew()  # an authentication may have been missed
-        patience = 5.0 if ears and rules.lost is None else 1.0  # all is well: a change wakes us, nothing need be asked
-        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], patience)
+            renewal.begin()  # an authentication may have been missed
+        rest = 5.0 if ears and rules.lost is None else 1.0  # all is well: a change wakes us, nothing need be asked
+        ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], renewal.patience(rest))
         if changes.stdout in ready and not os.read(changes.stdout.fileno(), 65536):
             sys.exit("ip monitor ended")
         try:
             if ears in ready and heard(ears):
-                renew()
+                renewal.begin()
             elif ears and time.monotonic() - pinged > 4:
                 pinged = time.monotonic()
                 ears.send(b"PING")  # fails when a restarted supplicant has another socket

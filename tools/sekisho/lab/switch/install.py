@@ -10,11 +10,14 @@ from sekisho.lab.topology import Topology, port_name
 
 _HERE = Path(__file__).parent
 _LIBRARY = "usr/local/lib/port-agent"
+# A bought switch has a processor of its own: here it must not wait for the machines that are plugged into it.
+_NICE = "Nice=-10"
 _UNITS = {
-    "switch-ovsdb.service": """[Unit]
+    "switch-ovsdb.service": f"""[Unit]
 Description=Open vSwitch database
 [Service]
 Type=simple
+{_NICE}
 RuntimeDirectory=openvswitch
 RuntimeDirectoryPreserve=yes
 ExecStartPre=/bin/rm -f /run/switch.db
@@ -24,11 +27,12 @@ ExecStart=/usr/sbin/ovsdb-server /run/switch.db --remote=punix:/run/openvswitch/
 Restart=always
 RestartSec=0.2
 """,
-    "switch-vswitchd.service": """[Unit]
+    "switch-vswitchd.service": f"""[Unit]
 Description=Open vSwitch in userspace
 Wants=switch-ovsdb.service
 After=switch-ovsdb.service
 [Service]
+{_NICE}
 ExecStartPre=/bin/sh -c "until ovs-vsctl --no-wait --timeout=1 init; do sleep 0.05; done"
 ExecStart=/usr/sbin/ovs-vswitchd unix:/run/openvswitch/db.sock --disable-system \\
   --unixctl=/run/openvswitch/vswitchd.ctl -vsyslog:off -vfile:off
@@ -36,12 +40,13 @@ Restart=always
 RestartSec=0.2
 """,
     # A dead agent leaves no port open: systemd ends its authenticators, then takes every terminal's flow away.
-    "port-agent.service": """[Unit]
+    "port-agent.service": f"""[Unit]
 Description=Port agent
 Wants=switch-vswitchd.service
 After=switch-vswitchd.service
 StartLimitIntervalSec=0
 [Service]
+{_NICE}
 Environment=PYTHONPATH=/usr/local/lib/port-agent PYTHONUNBUFFERED=1
 RuntimeDirectory=port-agent
 StateDirectory=port-agent
