@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-import on_probation
 import pytest
+
+import on_probation
 from fault import Fault
 from faults import ENTRY, EXIT, RETURN, ROUTER
-
 from prefecture import Prefecture
 from sekisho.fleet.terminal import Terminal
 from sekisho.migration import checks, gates

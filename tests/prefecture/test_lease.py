@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
-from ports import PortLog
 
+from ports import PortLog
 from prefecture import Prefecture, until
 from sekisho.identity.assignments import Answer, Assignments
 

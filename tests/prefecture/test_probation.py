@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import on_probation
 import pytest
-from fault import tunnel
-from reaching import bare, hole, reached
 
+import on_probation
+from fault import tunnel
 from prefecture import Prefecture
+from reaching import bare, hole, reached
 from sekisho.evidence.chain import Chain
 from sekisho.fleet import hosts
 from sekisho.policy import tiers as policy

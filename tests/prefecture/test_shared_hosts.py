@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import on_probation
 import pytest
-from reaching import Counter, bare, hole, reached, send_as, send_through, settings
 
+import on_probation
 from prefecture import Prefecture
+from reaching import Counter, bare, hole, reached, send_as, send_through, settings
 from sekisho.fleet import hosts
 from sekisho.policy import tiers as policy
 

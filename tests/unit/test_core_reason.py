@@ -107,11 +107,14 @@ def test_a_value_is_never_taken_for_a_sentence() -> None:
     assert because(Code.IMPORTED, file="{file}{x}.csv").en == "imported from {file}{x}.csv"
 
 
+RAISED = {"RequestError", "RuntimeError", "AssertionError", "ConnectionError"}
+
+
 def sentences(path: Path) -> Iterator[tuple[str, str]]:
     """What a program may say: messages of its assertions and of its `RequestError`s, `{}` for each value."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         message = node.msg if isinstance(node, ast.Assert) else None
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RequestError":
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED and node.args:
             message = node.args[0]
         if isinstance(message, ast.Constant):
             yield f"{path.name}:{message.lineno}", str(message.value)

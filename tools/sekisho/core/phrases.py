@@ -12,21 +12,39 @@ from sekisho.core.language import Both
 
 PHRASES = {
     # audit/checks/test_terminal_health.py
-    "the certificate is missing or ends within 7 days: {}": "証明書がないか、7日以内に期限が切れる: {}",
-    "the certificate bears another name: {}": "証明書の名前が違う: {}",
     "there is no device key": "端末の秘密鍵がない",
     "the key belongs to {}": "秘密鍵の所有者が{}",
     "the key has mode {}: others can read it": "秘密鍵の権限が{}で、他の利用者も読める",
     "the supplicant does not run": "サプリカントが動いていない",
     "the supplicant would not start with the machine": "サプリカントが自動起動しない",
     "the profile {} is missing": "ネットワーク設定 {} がない",
-    "no input chain drops by default": "着信を既定で拒否する規則がない",
     "rsyslog does not run": "rsyslogが動いていない",
-    "only {} MB are free": "空きは{} MBのみ",
     "the clock is {} s off": "時計が{}秒ずれている",
-    "dpkg names faults: {}": "dpkgが異常を報告: {}",
     "unexpected administrators: {}": "{}",
     "accounts with user id 0: {}": "ユーザID 0のアカウント: {}",
+    "there is no device certificate": "端末証明書がない",
+    "the device certificate was not signed by our CA": "端末証明書が本県の認証局のものではない",
+    "the certificate bears the name {}": "証明書の名前が{}",
+    "the certificate is another than the ledger has": "証明書が台帳のものと違う",
+    "the certificate ends on {}": "証明書が{}に期限切れになる",
+    "the certificate is not for the key here": "証明書が端末の秘密鍵と合わない",
+    "rsyslog would not start with the machine": "rsyslogが自動起動しない",
+    "rsyslog has no connection to the collector ({})": "rsyslogがログ収集サーバ({})に接続していない",
+    "df did not answer for both folders": "空き容量を確認できない",
+    "only {} MB are free on {}": "{1}の空きは{0} MBのみ",
+    "not wholly installed: {}": "導入が完全でないパッケージ: {}",
+    "not as it was packed: {}": "配布時と内容が違うファイル: {}",
+    # audit/checks/test_terminal_rules.py
+    "the host firewall's rules are not loaded": "端末のファイアウォールの規則が読み込まれていない",
+    "not the rules of {}: the host firewall {}": "{}の規則と違う: {}",
+    "the profile {} {}": "ネットワーク設定 {} {}",
+    "the service sekisho-profile does not run: a change of network would not be followed": (
+        "sekisho-profileが動いておらず、ネットワークの切替えに追随できない"
+    ),
+    "the service sekisho-profile would not start with the machine": "sekisho-profileが自動起動しない",
+    "it does not have its address {}": "割り当てられたアドレス{}がない",
+    "a further address: {}": "余分なアドレスがある: {}",
+    "a further network card is up: {}": "余分なネットワークカードが動いている: {}",
     # audit/checks/test_terminal_network.py
     "the business system does not answer": "業務システムが応答しない",
     "the internet answers from the LGWAN tier": "LGWAN接続系からインターネットに届く",
@@ -34,25 +52,36 @@ PHRASES = {
     "the My Number server answers": "マイナンバー利用事務系のサーバに届く",
     "the outside target of probation does not answer": "インターネット側の確認先が応答しない",
     "the open internet answers on probation": "確認中なのにインターネットに届く",
-    "addresses: {}": "アドレス: {}",
     "the profile in force is {}, expected {}": "適用中の設定は{}(正しくは{})",
+    "curl did not run on the terminal: {}": "端末でcurlが動かなかった: {}",
     # audit/checks/test_infrastructure.py, conftest.py
     "RADIUS says VLAN {}": "認証サーバではVLAN {}",
     "RADIUS knows of no live session": "認証サーバに現在の接続がない",
     "the certificate is revoked": "証明書が失効している",
-    "RADIUS binds the MAC {}": "認証サーバのMACアドレスは{}",
-    "RADIUS binds another certificate": "認証サーバの証明書番号が違う",
-    "the router does not see it on {}": "中継ルータの{}側に端末が見えない",
-    "the router saw it on {}": "中継ルータが別の系統で端末を見た: {}",
-    "{} connections are still tracked: {}": "通信が{}件残っている: {}",
-    "the LGWAN server was reached from {}": "{}から業務サーバに届いた",
-    "no log line has ever arrived": "ログが一度も届いていない",
-    "the last log line arrived {} s ago": "最後のログは{}秒前",
-    "{}: the router's forward chain does not drop by default": "{}: 中継ルータの転送が既定で拒否になっていない",
+    "RADIUS binds the MAC {}, the ledger has {}": "認証サーバのMACアドレスは{}、台帳は{}",
+    "RADIUS binds another certificate than the ledger has": "認証サーバの証明書番号が台帳と違う",
+    "no lease runs: it would stay on probation for good": "一時割当ての期限がなく、確認中のまま残ってしまう",
+    "RADIUS has lease {}, the ledger {}": "割当て番号が認証サーバでは{}、台帳では{}",
+    "a lease runs, of which the ledger does not know": "台帳にない一時割当てがある",
+    "the router does not see it on {}: {} is {}": "中継ルータの{}側に見えない: {}は{}",
+    "the router saw its MAC also on {}": "中継ルータが同じMACアドレスを別の場所でも見た: {}",
+    "{} of {}, such as: {}": "{1}の通信が{0}件残っている。例: {2}",
+    "the router does not even track our own connection to the terminal: it cannot be asked": (
+        "中継ルータが管理用の通信すら記録しておらず、確認できない"
+    ),
+    "the router cannot be asked: {}": "中継ルータに確認できない: {}",
+    "the server has no record of the terminal from before: its silence says nothing": (
+        "業務サーバに移行前の記録がなく、記録がないことが証拠にならない"
+    ),
+    "the LGWAN server was reached from {}, {} times": "{}から業務サーバに{}回届いた",
+    "the LGWAN server has a connection from {}": "業務サーバに{}からの接続がある",
+    "a log line written just now has not arrived within 10 s": "今書いたログが10秒以内に届かなかった",
+    "the router has no rules loaded": "中継ルータに規則が読み込まれていない",
+    "the router has rules that the policy does not name: table {}": "中継ルータに方針にない規則がある: テーブル {}",
     "the RADIUS server does not know this terminal": "認証サーバがこの端末を知らない",
     "the check gave no answer": "検査から回答がなかった",
     "no reason given": "理由の記載なし",
-    "{} did not answer: {}": "{}が応答しない: {}",
+    "{} ({}) did not answer: {}": "{}({})が応答しない: {}",
     # playbooks/roles/radius/files/sekisho_assign.py
     "{}: missing or malformed": "{}がないか、形式が違う",
     "the row says VLAN {}, lease {}: not what was expected": "認証サーバの現在値はVLAN {}、割当て番号{}で、想定と違う",
@@ -60,6 +89,10 @@ PHRASES = {
     "a lease needs a new number and a duration of 1 to 86400 s": "一時割当てには新しい番号と1〜86400秒の期間が要る",
     "it is in VLAN {}, not in {}": "VLAN {}にいる({}ではない)",
     "the switch did not acknowledge the end of the old session": "スイッチが元の接続の切断を確認しなかった",
+    "the switch was silent, and it authenticated meanwhile; it goes back when the lease ends": (
+        "スイッチが応答しない間に端末が認証し直した。一時割当ての終わりに元へ戻る"
+    ),
+    "sudo gave no answer for {}": "sudoが回答しなかった: {}",
     "the switch did not acknowledge; the port closes at the lease's end": (
         "スイッチが切断を確認しなかった。一時割当ての終わりにポートが閉じる"
     ),

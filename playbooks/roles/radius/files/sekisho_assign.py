@@ -151,8 +151,9 @@ def cross(database, request):
             " WHERE cn = ? AND lease = ? AND (claimed IS NULL OR claimed < ?)",
             (back, cn, lease, now - 0.01),
         )
-        told = "" if undone.rowcount else "; it authenticated meanwhile and goes back when the lease ends"
-        raise RequestError(f"the switch did not acknowledge the end of the old session{told}")
+        if not undone.rowcount:
+            raise RequestError("the switch was silent, and it authenticated meanwhile; it goes back when the lease ends")
+        raise RequestError("the switch did not acknowledge the end of the old session")
     return {"disconnect": ended, "until_in": round(now + seconds - time.time(), 3)}
 
 
