@@ -88,7 +88,8 @@ def _parsed(text: str) -> Reason:
         found = json.loads(text) if text.startswith("{") else None
     except ValueError:
         found = None
-    return read(found) if isinstance(found, dict) and isinstance(found.get("code"), str) else typed(text)
+    one = read(found) if isinstance(found, dict) else None
+    return one if one is not None and one.code else typed(text)
 
 
 def _fill(sentence: str, values: Mapping[str, Value], language: str) -> str:
