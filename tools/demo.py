@@ -194,7 +194,8 @@ def expect(picture: dict[str, Any]) -> None:
     others = [one for one in terminals if one["kind"] == "staff" and one["asset"] not in wanted]
     wrong |= {one["asset"]: one["standing"] for one in others if one["standing"] != "confirmed"}
     if wrong or not picture["sound"]:
-        raise Stopped(f"unexpected: {wrong or picture['differences'] or picture['unknown']}")
+        differ = [one["en"] for one in picture["differences"]]
+        raise Stopped(f"unexpected: {wrong or differ or picture['unknown']['en']}")
     console.print(f"  [green]{len(others)} 台が移行完了、3 台は理由つきで残留[/green]")
 
 

@@ -286,6 +286,15 @@ def test_a_state_of_root_is_closed_to_others(state: Path) -> None:
         assert "fault in sekisho" not in told.stderr
 
 
+def test_a_place_that_is_closed_to_the_user(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    told = as_nobody("auditor", "keygen", tmp_path / "closed" / "key")
+    assert told.returncode == 3
+    assert str(tmp_path) in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "fault in sekisho" not in told.stderr
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A disk of 400 kB."""

@@ -97,7 +97,9 @@ def test_the_sentence_of_a_record_is_read_as_it_was_told_even_if_its_code_is_gon
     assert (one.ja, one.en, one.next) == ("昔の理由", "an old reason", None)
 
 
-@pytest.mark.parametrize("text", ["", "机を移動するため", "{not JSON", '{"code": 1}', "moved {by} hand"])
+@pytest.mark.parametrize(
+    "text", ["", "机を移動するため", "{not JSON", '{"code": 1}', '{"code":"x"}', "moved {by} hand"]
+)
 def test_a_persons_words_stay_as_typed(text: str) -> None:
     assert reason.read(typed(text).stored()).ja == text
     assert reason.read(text).en == text

@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from sekisho.cli.options import asked
-from sekisho.core.errors import SekishoError
+from sekisho.core.errors import Missing, SekishoError
 
 app = typer.Typer(
     name="sekisho",
@@ -42,31 +42,38 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except SekishoError as error:
-        Console(stderr=True, soft_wrap=True).print(f"sekisho: {error.told(asked())}", markup=False, highlight=False)
-        sys.exit(error.exit_code)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except TyperException as error:
-        if told := error.format_message().replace(
-            "Value error, ", ""
-        ):  # empty when the help was asked for by giving nothing
-            Console(stderr=True, soft_wrap=True).print(
-                f"sekisho: {told}\n  → see the command's --help", markup=False, highlight=False
-            )
-        sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        Console(stderr=True).print("sekisho: stopped; run the same command again to continue")
+        _say("stopped; run the same command again to continue")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
-        if os.environ.get("SEKISHO_DEBUG"):
-            traceback.print_exc()
-        Console(stderr=True, soft_wrap=True).print(
-            f"sekisho: a fault in sekisho itself ({type(error).__name__}: {error})\n"
-            "  → nothing more was done; run it again with SEKISHO_DEBUG=1 and report what it prints",
-            markup=False,
-            highlight=False,
-        )
-        sys.exit(1)
+        sys.exit(_tell(error))
+
+
+def _tell(error: Exception) -> int:
+    """Tell a failure; the exit code that it asks for."""
+    if isinstance(error, SekishoError):
+        _say(error.told(asked()))
+        return error.exit_code
+    if isinstance(error, TyperException):
+        if told := error.format_message().replace("Value error, ", ""):  # empty when nothing but the help was asked for
+            _say(f"{told}\n  → see the command's --help")
+        return 2
+    if os.environ.get("SEKISHO_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        where = error.filename or "this machine"
+        _say(f"{where}: {error.strerror or error}\n  → check the path, its owner and rights, and the free space")
+        return Missing.exit_code
+    _say(
+        f"a fault in sekisho itself ({type(error).__name__}: {error})\n"
+        "  → nothing more was done; run it again with SEKISHO_DEBUG=1 and report what it prints"
+    )
+    return 1
+
+
+def _say(words: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"sekisho: {words}", markup=False, highlight=False)

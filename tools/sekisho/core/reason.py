@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sekisho.core.language import Bilingual, Both
@@ -44,7 +45,7 @@ class Reason:
 
     def as_json(self) -> dict[str, Any]:
         """Code, values and both sentences, as records hold them."""
-        return asdict(self)
+        return {"code": self.code, "values": dict(self.values), "ja": self.ja, "en": self.en}
 
     def stored(self) -> str:
         """As the ledger's column holds it."""
@@ -72,16 +73,23 @@ def typed(text: str) -> Reason:
 
 def read(stored: object) -> Reason:
     """What the ledger or a record holds as a reason; free text of an older state stays as it is."""
-    if isinstance(stored, str) and stored.startswith("{"):
-        try:
-            stored = json.loads(stored)
-        except ValueError:
-            return typed(str(stored))
+    if isinstance(stored, str):
+        return _parsed(stored)
     if isinstance(stored, Mapping):
         code, values, ja, en = (stored.get(name) for name in ("code", "values", "ja", "en"))
         if isinstance(code, str) and isinstance(values, Mapping) and isinstance(ja, str) and isinstance(en, str):
             return Reason(code, dict(values), ja, en)
-    return typed("" if stored is None else stored if isinstance(stored, str) else json.dumps(stored, default=str))
+    return typed("" if stored is None else json.dumps(stored, ensure_ascii=False, default=str))
+
+
+@lru_cache(maxsize=1024)  # a wave's terminals share most of their reasons
+def _parsed(text: str) -> Reason:
+    try:
+        found = json.loads(text) if text.startswith("{") else None
+    except ValueError:
+        found = None
+    one = read(found) if isinstance(found, dict) else None
+    return one if one is not None and one.code else typed(text)
 
 
 def _fill(sentence: str, values: Mapping[str, Value], language: str) -> str:

@@ -32,6 +32,7 @@ class Code(StrEnum):
     BY_HAND = "rolled-back-by-hand"
     CONFIRMED_BEFORE = "confirmed-before-interruption"
     TOO_LATE = "confirmation-too-late"
+    MADE_CLEAN = "made-clean"
     RELEASED = "released"
     NOT_RELEASED = "not-released"
     # Why a wave does not begin, or stops
@@ -87,6 +88,7 @@ SENTENCES: dict[Code, tuple[str, str]] = {
     _C.CONFIRMED: ("移行を確定", "confirmed"),
     _C.CONFIRMED_BEFORE: ("中断の前に確定していた", "confirmed before the interruption"),
     _C.TOO_LATE: ("確定が期限に間に合わなかった: {said}", "the confirmation came too late: {said}"),
+    _C.MADE_CLEAN: ("{how}(確認: {by})", "{how}; {by} answers for it"),
     _C.RELEASED: ("隔離を解除し、LGWAN接続系に戻した", "released from quarantine to the LGWAN tier"),
     _C.NOT_RELEASED: ("隔離を解除できなかった: {said}", "not released: {said}"),
     _C.NO_COUNTERSIGNATURE: (

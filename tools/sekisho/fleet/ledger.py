@@ -88,16 +88,17 @@ class Ledger:
         if to not in LEGAL[now.standing]:
             allowed = ", ".join(sorted(LEGAL[now.standing])) or "nothing"
             raise Refused(f"{asset} cannot become {to}: it is {now.standing}, which only {allowed} may follow")
+        told = why.stored()
         tx.run(
             "UPDATE terminal SET standing = ?, why = ?, tier = coalesce(?, tier), wave = coalesce(?, wave),"
             " lease = coalesce(?, lease) WHERE asset = ?",
-            (to, why.stored(), tier, wave, lease, asset),
+            (to, told, tier, wave, lease, asset),
         )
         if to == Standing.UNPLANNED:
             tx.run("UPDATE terminal SET wave = NULL, lease = NULL WHERE asset = ?", (asset,))
         tx.run(
             "INSERT INTO history (asset, at, who, why, was, became, tier, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (asset, stamp(), who, why.stored(), now.standing, to, tier or now.tier, record),
+            (asset, stamp(), who, told, now.standing, to, tier or now.tier, record),
         )
         return self.terminal(asset)
 

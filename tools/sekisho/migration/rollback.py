@@ -87,7 +87,9 @@ def release(run: Run, terminal: Terminal, *, cleaned_by: str, proof: dict[str, s
             ),
             Both("隔離するには `sekisho rollback`", "`sekisho rollback` takes it there"),
         )
-    run.journal.note("return.proof", {"type": "terminal", "name": terminal.asset}, {"cleaned_by": cleaned_by, **proof})
+    why = because(Code.MADE_CLEAN, by=cleaned_by, how=_how(proof))
+    facts = {"cleaned_by": cleaned_by, **proof, "why": why.as_json()}
+    run.journal.note("return.proof", {"type": "terminal", "name": terminal.asset}, facts)
     verdict = gates.evaluate("return", [terminal], state=run.state.folder, lock=run.lock.descriptor)[terminal.asset]
     if not verdict.passed:
         run.journal.note("gate.result", {"type": "terminal", "name": terminal.asset}, verdict.facts())
@@ -122,3 +124,10 @@ def release(run: Run, terminal: Terminal, *, cleaned_by: str, proof: dict[str, s
 
 def _stays(terminal: Terminal) -> Both:
     return Both(f"{terminal.asset}の隔離を続ける", f"{terminal.asset} stays in quarantine")
+
+
+def _how(proof: dict[str, str]) -> Both:
+    if "reinstalled" in proof:
+        return Both(f"{proof['reinstalled']}に再インストール", f"reinstalled on {proof['reinstalled']}")
+    digest = proof["scan_report_sha256"]
+    return Both(f"検査報告書 (SHA-256 {digest})", f"scan report (SHA-256 {digest})")

@@ -127,9 +127,10 @@ def load(state: State, source: Source, *, record: Recorder, who: str, skip_bad: 
             outcome.record = record(
                 tx, "fleet.imported", {"type": "fleet", "name": source.name}, _body(source, outcome, who)
             )
+            imported = because(Code.IMPORTED, file=source.name)
             for one in good:
                 if one.asset not in known:
-                    _add(tx, one, who, outcome.record, source.name)
+                    _add(tx, one, who, outcome.record, imported)
                 elif one.asset in outcome.changed:
                     _update(tx, known[one.asset], one, who, outcome.record, changes[one.asset])
     return outcome
@@ -179,7 +180,7 @@ def _body(source: Source, outcome: Outcome, who: str) -> dict[str, Any]:
     }
 
 
-def _add(tx: Transaction, one: Facts, who: str, record: int, file: str) -> None:
+def _add(tx: Transaction, one: Facts, who: str, record: int, why: Reason) -> None:
     movable = one.kind == "staff" and one.tier == "lgwan"
     standing = Standing.UNPLANNED if movable else Standing.FIXED
     tx.run(
@@ -198,7 +199,7 @@ def _add(tx: Transaction, one: Facts, who: str, record: int, file: str) -> None:
             standing,
         ),
     )
-    _remember(tx, one.asset, (None, standing), one.tier, who, because(Code.IMPORTED, file=file), record)
+    _remember(tx, one.asset, (None, standing), one.tier, who, why, record)
 
 
 def _update(tx: Transaction, was: Terminal, now: Facts, who: str, record: int, columns: list[str]) -> None:
