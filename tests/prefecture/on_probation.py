@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prefecture import Prefecture
+from sekisho.core.reason import typed
 from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.identity.assignments import Assignments
@@ -13,7 +14,7 @@ from sekisho.migration.crossing import Pass
 from sekisho.migration.journal import Change, Journal
 from sekisho.policy import tiers as policy
 
-_WHY = "taken across for a test"
+_WHY = typed("taken across for a test")
 
 
 def cross(prefecture: Prefecture, assets: Sequence[str], *, seconds: int = 1800) -> list[Terminal]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sekisho.core.reason import typed
 from sekisho.core.state import State, open_state
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.standing import Standing
@@ -149,8 +150,8 @@ class Prefecture:
                 self.sekisho("release", asset, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
             if self.terminal(asset).standing in {"refused", "returned", "unreached"}:
                 journal = Journal(self.opened(), who="test", wave=None)
-                journal.change([Change(asset, Standing.PLANNED, "test")])
-                journal.change([Change(asset, Standing.UNPLANNED, "test")])
+                journal.change([Change(asset, Standing.PLANNED, typed("test"))])
+                journal.change([Change(asset, Standing.UNPLANNED, typed("test"))])
             self.at_desk(asset)
 
     def at_desk(self, asset: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from prefecture import Prefecture, until
+from sekisho.core.reason import typed
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.standing import Standing
 from sekisho.identity.assignments import Assignments
@@ -180,7 +181,7 @@ def test_no_acknowledgement_no_crossing(prefecture: Prefecture) -> None:
     wave = prefecture.wave(PC)
     journal = Journal(prefecture.opened(), who="test", wave=wave)
     for standing in (Standing.ADMITTED, Standing.PREPARED):
-        journal.change([Change(PC, standing, "test")])
+        journal.change([Change(PC, standing, typed("test"))])
     prefecture.do("sw1", "nft add table inet deaf; nft add chain inet deaf in '{ type filter hook input priority 0; }'")
     prefecture.do("sw1", "nft add rule inet deaf in udp dport 3799 drop")
     try:

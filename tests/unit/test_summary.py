@@ -92,7 +92,7 @@ def test_status_in_japanese(state: State, capsys: pytest.CaptureFixture[str], mo
     told = said(capsys, monkeypatch, "status", "--offline", "--wave", "pilot", "--state", state.folder)
     assert "移行対象 5台: 移行完了 1、移行前に不可 1、元の系へ復帰 1、応答なし 1、隔離 1" in told
     assert "入口ゲート「想定外の管理者アカウントがない」に不合格: rogue" in told
-    assert "そのアカウントをsudoグループから外すか" in told
+    assert "そのアカウントまたはsudoの設定を取り除くか" in told
     assert "税務課" in told
     assert "インターネット接続系" in told
     assert "sekisho migrate --wave pilot --retry" in told

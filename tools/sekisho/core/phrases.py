@@ -89,7 +89,7 @@ PHRASES = {
     "a lease needs a new number and a duration of 1 to 86400 s": "一時割当てには新しい番号と1〜86400秒の期間が要る",
     "it is in VLAN {}, not in {}": "VLAN {}にいる({}ではない)",
     "the switch did not acknowledge the end of the old session": "スイッチが元の接続の切断を確認しなかった",
-    "the switch was silent, and it authenticated meanwhile; it goes back when the lease ends": (
+    "the switch was silent and it authenticated meanwhile: it goes back when the lease ends": (
         "スイッチが応答しない間に端末が認証し直した。一時割当ての終わりに元へ戻る"
     ),
     "sudo gave no answer for {}": "sudoが回答しなかった: {}",

@@ -152,7 +152,7 @@ def cross(database, request):
             (back, cn, lease, now - 0.01),
         )
         if not undone.rowcount:
-            raise RequestError("the switch was silent, and it authenticated meanwhile; it goes back when the lease ends")
+            raise RequestError("the switch was silent and it authenticated meanwhile: it goes back when the lease ends")
         raise RequestError("the switch did not acknowledge the end of the old session")
     return {"disconnect": ended, "until_in": round(now + seconds - time.time(), 3)}
 
