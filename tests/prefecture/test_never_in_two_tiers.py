@@ -130,7 +130,8 @@ def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.Cap
         with capsys.disabled():
             print(told(watch))
         watched(watch)
-        assert refused(prefecture) == before, "the probing starved the business server"
+        asked = sum(len(record.sent) for record in watch.records.values())
+        assert refused(prefecture) - before <= asked / 1000, "the probing starved the business server"
         assert watch.violations() == {}
         for asset in assets:
             assert prefecture.terminal(asset).standing == "confirmed"
