@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 import separation
-from prefecture import Prefecture
+from prefecture import Prefecture, until
 from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.standing import Standing
 from sekisho.identity.assignments import Assignments
@@ -80,22 +80,20 @@ def in_both(town: Prefecture, asset: str, tier: str) -> Iterator[None]:
 # The crossing itself, without its gates: they would take minutes, and ask nothing that the fault touches.
 
 
-def cross(town: Prefecture, assets: Sequence[str], wave: str) -> None:
+def cross(town: Prefecture, assets: Sequence[str], wave: str, *, seconds: int = 300) -> None:
     """Take terminals into probation, as a wave does once its entry gate has admitted them."""
     state = town.opened()
     journal = Journal(state, who="test", wave=wave)
     for standing in (Standing.ADMITTED, Standing.PREPARED):
         journal.change([Change(asset, standing, "the gate is another test's") for asset in assets])
     tiers, ledger = policy.read(), Ledger(state)
-    entitled = Pass(wave, f"entry:{wave}:passed", 300)
+    entitled = Pass(wave, f"entry:{wave}:passed", seconds)
 
     def work() -> list[str]:
         there = [ledger.terminal(asset) for asset in assets]
         return crossing.cross(there, entitled, tiers=tiers, journal=journal, identity=Assignments(state))
 
     assert set(town.inside(work)) == set(assets)
-    for asset in assets:
-        town.at_desk(asset)
 
 
 def give_back(town: Prefecture, assets: Sequence[str], wave: str) -> None:
@@ -132,7 +130,8 @@ def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.Cap
         with capsys.disabled():
             print(told(watch))
         watched(watch)
-        assert refused(prefecture) == before, "the probing starved the business server"
+        asked = sum(len(record.sent) for record in watch.records.values())
+        assert refused(prefecture) - before <= asked / 1000, "the probing starved the business server"
         assert watch.violations() == {}
         for asset in assets:
             assert prefecture.terminal(asset).standing == "confirmed"
@@ -142,7 +141,7 @@ def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.Cap
             assert [(one.origin, one.tier) for one in network] == [("lgwan", "probation"), ("probation", "internet")]
             assert separation.held_over(watch.records[asset], network[0]), "no connection was open over the crossing"
             # The aim is one second; this bound is for a machine that is busy with something else.
-            assert max(one.seconds for one in person) < 5.0
+            assert max(one.seconds for one in person) < 3.0
     finally:
         prefecture.home(assets)
 
@@ -156,6 +155,8 @@ def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest
             time.sleep(2)  # as it should be, for comparison
             with in_both(prefecture, faulty, "lgwan"):
                 cross(prefecture, both, waves[0])
+                for asset in both:
+                    prefecture.at_desk(asset)
                 time.sleep(2)
             give_back(prefecture, both, waves[0])
             time.sleep(2)
@@ -175,3 +176,23 @@ def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest
     finally:
         prefecture.home(both)
         out_of_their_waves(prefecture, both)
+
+
+def test_a_lease_that_ends_is_a_recorded_return(prefecture: Prefecture) -> None:
+    asset = "PC-0012"
+    name, wave = prefecture.terminal(asset).name, prefecture.alone(asset)
+    try:
+        with Watch(prefecture, [asset]) as watch:
+            cross(prefecture, [asset], wave, seconds=8)
+            until(lambda: prefecture.vlan(name) == 21, 20, "it is on probation")
+            until(lambda: prefecture.vlan(name) == 10, 30, "the lease has ended")
+            time.sleep(2)
+        assert prefecture.terminal(asset).standing == "probation", "nobody has told the ledger"
+        watched(watch)
+        assert watch.violations() == {}
+        tiers = [(one.origin, one.tier) for one in watch.passages()[asset]]
+        assert tiers == [("lgwan", "probation"), ("probation", "lgwan")]
+        assert separation.violations(watch.records[asset].answers, []), "only the lease's end explains these answers"
+    finally:
+        give_back(prefecture, [asset], wave)
+        out_of_their_waves(prefecture, [asset])
