@@ -148,7 +148,7 @@ def refused(town: Prefecture, playbook: str, name: str, why: str) -> None:
 
 
 def test_a_dry_run_shows_the_difference_and_leaves_all_as_it_is(prefecture: Prefecture) -> None:
-    wave = prefecture.alone("PC-0009")
+    wave = prefecture.wave("PC-0009")
     path = "/etc/sekisho/supplicant.conf"
     prefecture.do("pc-0009", f"echo '# by hand' >>{path}")
     before = records(prefecture), seen(prefecture, "pc-0009", [path], ["sekisho-supplicant"])
@@ -167,7 +167,7 @@ def test_a_dry_run_shows_the_difference_and_leaves_all_as_it_is(prefecture: Pref
 
 
 def test_a_confirmed_terminal_is_settled_again_but_never_prepared(prefecture: Prefecture) -> None:
-    wave = prefecture.alone("PC-0011")
+    wave = prefecture.wave("PC-0011")
     try:
         prefecture.sekisho("migrate", "--wave", wave)
         assert prefecture.terminal("PC-0011").standing == "confirmed"
