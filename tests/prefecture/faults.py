@@ -100,7 +100,7 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
         Fault(
             "router-sees-tier",
             "also on internet as 10.20.40.9",
-            "ip neigh replace 10.20.40.9 lladdr $mac dev internet nud reachable",
+            "ip neigh replace 10.20.40.9 lladdr $mac dev internet nud permanent",
             "ip neigh delete 10.20.40.9 dev internet",
             on="core",
         ),
