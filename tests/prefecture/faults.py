@@ -53,8 +53,9 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
         Fault(
             "log-agent",
             "would not start with the machine",
-            "systemctl --quiet disable rsyslog",
-            "systemctl --quiet enable rsyslog",
+            # Without a reload: systemd loses a running service whose alias goes and comes.
+            "systemctl --quiet disable --no-reload rsyslog",
+            "systemctl --quiet enable --no-reload rsyslog",
         ),
         Fault("disk-space", "MB are free on /var/log", "mount -t tmpfs -o size=50m none /var/log", "umount /var/log"),
         Fault(
@@ -98,12 +99,10 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
         row("certificate-in-ledger", "another certificate", "serial", '"00"'),
         Fault(
             "router-sees-tier",
-            "also on lgwansrv",
-            # A copied MAC in the server network, with which the router speaks.
-            "ip link add link eth0 name copy address $mac type macvlan; ip address add 10.110.0.77/32 dev copy;"
-            "ip link set copy up; sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_filter=0",
-            "ip link delete copy; sysctl -qw net.ipv4.conf.all.arp_ignore=0",
-            on="gyomu",
+            "also on internet as 10.20.40.9",
+            "ip neigh replace 10.20.40.9 lladdr $mac dev internet nud permanent",
+            "ip neigh delete 10.20.40.9 dev internet",
+            on="core",
         ),
         Fault(
             "collector-hears",

@@ -33,7 +33,9 @@ with ThreadPoolExecutor(128) as pool:
 def reached(prefecture: Prefecture, name: str, targets: Iterable[str]) -> set[str]:
     """Those of `targets` (ADDRESS:PORT) from which a connection of the machine gets any answer, a refusal included."""
     words = " ".join(targets)
-    return set(prefecture.do(name, f"python3 -c {shlex.quote(_TRY)} {words}", timeout=120).split())
+    code, told = prefecture.on(name, f"python3 -c {shlex.quote(_TRY)} {words}", timeout=120)
+    assert code == 0, told
+    return set(told.split())
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def test_five_checks_ask_the_infrastructure() -> None:
 
 
 def test_a_healthy_terminal_passes_the_entry_gate(prefecture: Prefecture) -> None:
-    all_pass(prefecture, "entry", STAFF)
+    all_pass(prefecture, "entry", STAFF[:2])
 
 
 @pytest.mark.parametrize("number", range(len(ENTRY)))
