@@ -68,8 +68,10 @@ def test_supplicant_running(host: Host) -> None:
     remedy="run playbooks/prepare.yml for this terminal",
 )
 def test_profiles_present(host: Host) -> None:
+    told = host.run("cat /etc/sekisho/profiles.nft")
+    assert told.rc == 0, "there are no profiles"
     for tier in ("lgwan", "probation", "internet", "quarantine"):
-        assert host.file(f"/etc/sekisho/profiles/{tier}.nft").exists, f"the profile {tier} is missing"
+        assert f"\n# tier {tier} " in told.stdout, f"the profile {tier} is missing"
 
 
 @check(
