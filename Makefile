@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client
 
-.PHONY: setup demo lint test lock clean
+.PHONY: setup demo lint test test-kills bench lock clean
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/develop.txt pyproject.toml | debian
@@ -32,6 +32,14 @@ lint: setup
 
 test: setup
 	$(BIN)/pytest -m "not kills"
+
+# A hundred kills at random moments; hours. Run before a release.
+test-kills: setup
+	$(BIN)/pytest -m kills -s
+
+# What a wave costs beside the same playbooks and checks by hand: ratios, in one run.
+bench: setup
+	$(BIN)/python tests/bench/wave.py
 
 lock:
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal \

@@ -28,6 +28,9 @@ AUDITOR = BUILD / "auditor"
 SEKISHO = Path(sys.executable).parent / "sekisho"
 LAB = "demo"
 VERBOSE = "-v" in sys.argv[1:]
+FORGOTTEN_RULE = """table inet old_product {
+  chain output { type filter hook output priority 10; ip daddr 203.0.113.0/24 drop; }
+}"""
 console = Console(highlight=False)
 
 
@@ -173,8 +176,8 @@ def migrate() -> None:
     chapter(6, "先行グループの移行", "The pilot wave; three terminals have a problem of their own")
     console.print("  PC-0004: 管理者アカウントを不正に追加 / a rogue administrator account")
     mishap("pc-0004", "useradd --create-home rogue && usermod --append --groups sudo rogue")
-    console.print("  PC-0008: インターネット側に出られない設定 / its network breaks after the crossing")
-    mishap("pc-0008", "ip route add blackhole 203.0.113.0/24")
+    console.print("  PC-0008: 古い製品の遮断設定が残っている / a forgotten rule of an old product blocks the internet")
+    mishap("pc-0008", f"nft -f - <<'E'\n{FORGOTTEN_RULE}\nE")
     console.print("  PC-0012: 電源が入っていない / switched off")
     lab("power", "pc-0012", "off", quiet=True)
     control("migrate", "--wave", "pilot")

@@ -97,7 +97,9 @@ def test_two_labs_and_nothing_left(plan: Path, tmp_path: Path) -> None:
     again = up(ONE, plan, tmp_path / "one")
     assert again.returncode == 2
     assert "up already" in again.stderr
+    lingering = subprocess.Popen([*SEKISHO, "exec", "--name", ONE, "control", "--", "sleep", "600"])
     assert sekisho("down", ONE).returncode == 0
+    assert lingering.wait(timeout=10) != 0  # what was started in its control ends with it
     assert sekisho("exec", TWO, "core", "--", "ping", "-c1", "-W2", "10.90.1.1").returncode == 0
     sekisho("down", TWO)
     during = host()

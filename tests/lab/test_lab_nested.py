@@ -6,20 +6,40 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from blank_lab import TOPOLOGY, until
+import yaml
+from blank_lab import until
 
 from sekisho.lab import base, cgroup, netns
 from sekisho.lab.machine import Machine
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")]
 CHECKOUT = Path(__file__).resolve().parents[2]
-SNAPSHOT = """
+UNITS = """
 systemctl list-units --all --plain --no-legend | awk '{print $1}' | grep -v '^user\\|^session\\|timer$' | sort
 systemctl list-unit-files --state=enabled --plain --no-legend | sort
-ip -o link; ip rule; ip route show table all; grep -c . /proc/self/mountinfo
+"""
+NETWORK = "ip -o link; ip rule; ip route show table all; nft list ruleset 2>/dev/null; true"
+SNAPSHOT = f"{UNITS}; {NETWORK}; grep -c . /proc/self/mountinfo"
+# One terminal crosses: provisioned, confirmed from outside, moved; every command as the README has it.
+CROSSING = """set -e
+export PATH={bin}:$PATH SEKISHO_STATE=/tmp/state ANSIBLE_CONFIG=$PWD/playbooks/ansible.cfg HOME=/root
+control="sekisho lab exec control --"
+sekisho lab up --topology /tmp/lab.yml
+$control sekisho fleet import /tmp/ledger.csv
+$control ansible-playbook -i inventory/ledger playbooks/site.yml
+sekisho lab plug pc-0001 desk
+sekisho auditor keygen /tmp/auditor.key
+sekisho auditor add /tmp/auditor.key.pub --name auditor
+sekisho pack build -o /tmp/pack.zip
+sekisho pack countersign /tmp/pack.zip --key /tmp/auditor.key --verdict yes --expires {expires} -o /tmp/signed.json
+sekisho auditor accept /tmp/signed.json
+$control sekisho plan
+for second in $(seq 60); do sekisho lab status | grep -q 'pc-0001.*open *10' && break; sleep 1; done
+$control sekisho migrate --wave pilot --json
 """
 
 
@@ -49,18 +69,32 @@ def host() -> Iterator[Machine]:
 
 
 def inside(machine: Machine, script: str) -> tuple[int, str]:
-    done = subprocess.run(machine.command(["sh", "-c", script]), capture_output=True, text=True, timeout=120)
+    argv = machine.command(["sh", "-c", f"cd {CHECKOUT}; {script}"])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=800)
     return done.returncode, done.stdout + done.stderr
 
 
-def test_up_and_down_change_nothing_on_a_machine_with_systemd(host: Machine) -> None:
-    sekisho = f"{sys.executable} -c 'from sekisho.cli.app import main; main()' lab"
-    inside(host, f"cat > /tmp/lab.yml <<'E'\n{TOPOLOGY}\nE")
-    before = inside(host, SNAPSHOT)[1]
-    code, told = inside(host, f"cd {CHECKOUT} && {sekisho} up --topology /tmp/lab.yml --state /tmp/state")
-    assert code == 0, told
-    during = inside(host, SNAPSHOT)[1]
-    assert "nspawn" not in during
-    assert inside(host, f"{sekisho} exec core -- ping -c1 -W2 10.90.1.1")[0] == 0
-    assert inside(host, f"{sekisho} down")[0] == 0
-    until(lambda: inside(host, SNAPSHOT)[1] == before, 10, "the machine is as it was")
+def one_terminal(machine: Machine) -> None:
+    """The example prefecture with a single staff terminal, in the machine's /tmp."""
+    example = CHECKOUT / "inventory" / "example"
+    plan = yaml.safe_load((example / "lab.yml").read_text(encoding="utf-8"))
+    plan["terminals"] = plan["terminals"][:1]
+    ledger = "".join((example / "ledger.csv").read_text(encoding="utf-8").splitlines(keepends=True)[:2])
+    for name, text in (("lab.yml", yaml.safe_dump(plan)), ("ledger.csv", ledger)):
+        argv = machine.command(["sh", "-c", f"cat > /tmp/{name}"])
+        subprocess.run(argv, input=text.encode(), check=True, timeout=30)
+
+
+@pytest.mark.slow
+def test_a_crossing_changes_nothing_on_a_machine_with_systemd(host: Machine) -> None:
+    one_terminal(host)
+    assert inside(host, "rm -f /usr/sbin/policy-rc.d")[0] == 0  # it would keep a daemon from starting by mistake
+    before, units, network = (inside(host, script)[1] for script in (SNAPSHOT, UNITS, NETWORK))
+    expires = (datetime.now(UTC) + timedelta(days=30)).date()
+    code, told = inside(host, CROSSING.format(bin=Path(sys.executable).parent, expires=expires))
+    assert code == 0, told[-3000:]
+    assert '"standing": "confirmed"' in told
+    assert inside(host, UNITS)[1] == units
+    assert inside(host, NETWORK)[1] == network
+    assert inside(host, f"{Path(sys.executable).parent}/sekisho lab down")[0] == 0
+    until(lambda: inside(host, SNAPSHOT)[1] == before, 20, "the machine is as it was")

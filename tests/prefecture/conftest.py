@@ -1,4 +1,7 @@
-"""One lab for all tests of the prefecture: it takes three minutes to provision, so it is made once a session."""
+"""One lab for all tests of the prefecture: it takes minutes to provision, so it is made once a session.
+
+While writing a test, `SEKISHO_TEST_LAB=NAME` uses a lab that is up and provisioned, such as the one of `make demo`.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,12 @@ def prefecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefecture]
     """Every machine made by `playbooks/site.yml`, every terminal at its desk, an outside confirmation on the chain."""
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
+    if there := os.environ.get("SEKISHO_TEST_LAB"):
+        lab = lifecycle.find(there)
+        town = Prefecture(lab, lab.state.parent)
+        town.confirm_outside()
+        yield town
+        return
     folder = tmp_path_factory.mktemp("prefecture")
     plan = folders.data("inventory") / "example" / "lab.yml"
     lifecycle.down(NAME)

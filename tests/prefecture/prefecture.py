@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 from sekisho.core.state import State, open_state
 from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.identity.assignments import Assignment, Assignments
 from sekisho.lab import netns
 from sekisho.lab.lab import Lab
+from sekisho.migration.journal import Change, Journal
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -96,7 +98,7 @@ class Prefecture:
 
     def vlan(self, name: str) -> int | None:
         """The VLAN of a terminal's port as the switch's own database has it; None while it is closed."""
-        found = self.lab.status()["ports"][name]["vlan"]
+        found = self.lab.status()["ports"].get(name, {}).get("vlan")  # a switch that starts has no port yet
         return int(found) if found else None
 
     def answers(self, name: str, address: str, port: int = 443) -> bool:
@@ -131,9 +133,10 @@ class Prefecture:
         self.sekisho(*words)
         self.sekisho("auditor", "accept", signed)
 
-    def alone(self, asset: str) -> str:
-        """Put one terminal into a wave of its own; the wave's name."""
-        return str(self.json("plan", "--terminal", asset)["made"][0]["name"])
+    def wave(self, *assets: str) -> str:
+        """Put terminals into a wave of their own; the wave's name."""
+        words = [word for asset in assets for word in ("--terminal", asset)]
+        return str(self.json("plan", *words)["made"][0]["name"])
 
     def home(self, assets: Iterable[str]) -> None:
         """Take terminals home to the LGWAN tier, by the product's own ways, and out of their waves."""
@@ -144,6 +147,10 @@ class Prefecture:
             if self.terminal(asset).standing in {"quarantined", "releasing"}:
                 self.at_desk(asset)
                 self.sekisho("release", asset, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
+            if self.terminal(asset).standing in {"refused", "returned", "unreached"}:
+                journal = Journal(self.opened(), who="test", wave=None)
+                journal.change([Change(asset, Standing.PLANNED, "test")])
+                journal.change([Change(asset, Standing.UNPLANNED, "test")])
             self.at_desk(asset)
 
     def at_desk(self, asset: str) -> None:

@@ -103,6 +103,47 @@ def test_a_silent_switch_leaves_the_terminal_in_its_old_tier(server: Server) -> 
     assert not said["done"]
     assert "acknowledge" in said["why"]
     assert (server.row()["vlan_now"], server.row()["left"]) == (10, None)
+    given_back = server.ask("give_back")  # what resuming asks after a crash at this point
+    assert (given_back["done"], given_back["already"]) == (True, True)
+
+
+def test_who_authenticates_while_the_switch_is_silent_keeps_the_lease(server: Server) -> None:
+    server.session()
+
+    def silent(_row: sqlite3.Row) -> str:
+        server.database.execute("UPDATE assignment SET sid = 'B2', claimed = ?", (time.time(),))
+        return "silent"
+
+    server.module.disconnect = silent
+    said = server.cross()
+    assert not said["done"]
+    assert "meanwhile" in said["why"]
+    assert (server.row()["vlan_now"], server.row()["next"]) == (21, 10)
+
+
+def test_the_session_that_is_ended_is_the_one_at_the_moment_of_the_change(server: Server) -> None:
+    server.session("A1")
+    ended = []
+    server.module.disconnect = lambda row: ended.append(row["sid"]) or "ack"
+    read = server.module.row_of
+
+    def read_and_authenticate(database: sqlite3.Connection, cn: str) -> sqlite3.Row:
+        row: sqlite3.Row = read(database, cn)
+        server.session("B2")  # between reading the row and changing it
+        return row
+
+    server.module.row_of = read_and_authenticate
+    assert server.cross()["done"]
+    assert ended == ["B2"]
+
+
+def test_the_list_of_devices_tells_whether_it_changed(server: Server) -> None:
+    device = {"asset": "PR-0001", "mac": "02:5e:00:00:00:21", "vlan": 50, "seconds": 1000}
+    assert server.ask("fix", devices=[device])["changed"]
+    assert not server.ask("fix", devices=[device])["changed"]
+    assert not server.ask("fix", devices=[{**device, "mac": "rubbish"}])["done"]
+    assert not server.ask("fix", devices=[device])["changed"]  # what could not be read changed nothing
+    assert server.ask("fix", devices=[])["changed"]
 
 
 def test_giving_back_twice_is_giving_back_once(server: Server) -> None:

@@ -50,7 +50,7 @@ def _plan(state: State, policy: Waves) -> plan.Plan:
 
 
 def _one(state: State, asset: str) -> plan.Wave:
-    return plan.plan_one(state, asset, record=Chain(state).append, who="joho")
+    return plan.plan_named(state, [asset], record=Chain(state).append, who="joho")
 
 
 def _begin(state: State, asset: str) -> None:
@@ -161,6 +161,20 @@ def test_one_terminal_gets_a_wave_of_its_own(state: State) -> None:
     _begin(state, asset)
     with pytest.raises(Refused, match="it is unreached"):
         _one(state, asset)
+
+
+def test_named_terminals_share_a_wave_and_planning_them_again_changes_nothing(state: State) -> None:
+    def named(*assets: str) -> plan.Wave:
+        return plan.plan_named(state, assets, record=Chain(state).append, who="joho")
+
+    first = named("PC-0001", "PC-0002")
+    assert first.assets == ("PC-0001", "PC-0002")
+    records = Chain(state).head().length
+    assert named("PC-0002", "PC-0001").name == first.name
+    assert Chain(state).head().length == records
+    other = named("PC-0002", "PC-0003")
+    assert other.name != first.name
+    assert [one.asset for one in Ledger(state).terminals(wave=first.name)] == ["PC-0001"]
 
 
 @pytest.mark.parametrize(("asset", "word"), [("MN-0001", "mynumber"), ("PR-0001", "printer")])

@@ -30,7 +30,8 @@ def register(app: typer.Typer) -> None:
 def plan(
     state: StateOption = DEFAULT_STATE,
     terminal: Annotated[
-        str | None, typer.Option("--terminal", help="Put this one terminal (asset number) into a wave of its own.")
+        list[str] | None,
+        typer.Option("--terminal", help="Put these terminals (asset numbers) into a wave of their own."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,9 +40,9 @@ def plan(
     opened = open_state(state)
     record, who = Chain(opened).append, operator.name()
     with RunLock(state, "plan"):  # a run that is at work must not lose its terminals to another wave
-        if terminal is not None:
-            alone = planning.plan_one(opened, plain(terminal).upper(), record=record, who=who)
-            done = planning.Plan(made=[alone], changed=True)
+        if terminal:
+            assets = [plain(asset).upper() for asset in terminal]
+            done = planning.Plan(made=[planning.plan_named(opened, assets, record=record, who=who)], changed=True)
         else:
             done = planning.plan(opened, waves, record=record, who=who)
     today = now().astimezone(JAPAN).date()

@@ -16,7 +16,7 @@ from sekisho.fleet.standing import Standing
 from sekisho.fleet.terminal import Terminal
 from sekisho.policy.waves import Waves
 
-SINGLE = "single"  # the ring of waves made for one terminal by name
+NAMED = "named"  # the ring of waves made of terminals that somebody named
 _PLANNED = "planned"  # a wave's state until its run begins; any other word means that it was started
 
 Recorder = Callable[[Transaction, str, Mapping[str, str], Mapping[str, Any]], int]
@@ -81,40 +81,48 @@ def plan(state: State, waves: Waves, *, record: Recorder, who: str) -> Plan:
     return Plan(kept, made, [one.asset for one in left], changed)
 
 
-def plan_one(state: State, asset: str, *, record: Recorder, who: str) -> Wave:
-    """Put one terminal into a wave of its own.
+def plan_named(state: State, assets: Sequence[str], *, record: Recorder, who: str) -> Wave:
+    """Put terminals into a wave of their own, whatever else is planned.
 
     Raises:
         BadInput: there is no such terminal.
-        Refused: it never moves (a My Number terminal, a printer), has moved, or its wave has begun.
+        Refused: one of them never moves (a My Number terminal, a printer), has moved, or its wave has begun.
     """
     with state.transaction() as tx:
         ledger = Ledger(state)
-        one = ledger.terminal(asset)
-        if not one.movable:
-            raise Refused(
-                f"{asset} is never planned: it is a {one.kind} terminal of the {one.home} tier",
-                "only staff terminals of the LGWAN tier cross",
-            )
         fleet = ledger.terminals()
-        if not _plannable(one, {wave.name for wave in _kept(state, fleet)} - {_alone(one, fleet)}):
-            raise Refused(
-                f"{asset} cannot be planned: it is {one.standing}" + (f" in wave {one.wave}" if one.wave else ""),
-                f"see `sekisho fleet show {asset}`",
-            )
-        if one.wave and one.wave == _alone(one, fleet):
-            return Wave(one.wave, SINGLE, (asset,))
+        chosen = [ledger.terminal(asset) for asset in dict.fromkeys(assets)]
+        same = _together(chosen, fleet)
+        begun = {wave.name for wave in _kept(state, fleet)}
+        for one in chosen:
+            _refuse(one, begun - _waiting(one, fleet))
+        if same:
+            return Wave(same, NAMED, tuple(one.asset for one in chosen))
         taken = _names(state)
-        name = next(name for name in _numbered(f"{SINGLE}-{one.name}", first=1) if name not in taken)
-        wave = Wave(name, SINGLE, (asset,))
-        emptied = one.wave if one.wave and sum(other.wave == one.wave for other in fleet) == 1 else None
-        seq = record(tx, "wave.planned", {"type": "wave", "name": name}, {"ring": SINGLE, "terminals": [asset]})
-        if one.standing == Standing.PLANNED:
-            ledger.move(tx, asset, Standing.UNPLANNED, who=who, why="planned anew", record=seq)
+        name = next(name for name in _numbered(f"{NAMED}-{chosen[0].name}", first=1) if name not in taken)
+        wave = Wave(name, NAMED, tuple(one.asset for one in chosen))
+        facts = {"ring": NAMED, "terminals": list(wave.assets)}
+        seq = record(tx, "wave.planned", {"type": "wave", "name": name}, facts)
+        for one in chosen:
+            if one.standing == Standing.PLANNED:
+                ledger.move(tx, one.asset, Standing.UNPLANNED, who=who, why="planned anew", record=seq)
         _put(tx, ledger, wave, who=who, record=seq)
-        if emptied:
-            tx.run("DELETE FROM wave WHERE name = ?", (emptied,))
+        for left in {one.wave for one in chosen} - {None}:
+            tx.run("DELETE FROM wave WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM terminal WHERE wave = ?1)", (left,))
     return wave
+
+
+def _refuse(one: Terminal, begun: set[str]) -> None:
+    if not one.movable:
+        raise Refused(
+            f"{one.asset} is never planned: it is a {one.kind} terminal of the {one.home} tier",
+            "only staff terminals of the LGWAN tier cross",
+        )
+    if not _plannable(one, begun):
+        raise Refused(
+            f"{one.asset} cannot be planned: it is {one.standing}" + (f" in wave {one.wave}" if one.wave else ""),
+            f"see `sekisho fleet show {one.asset}`",
+        )
 
 
 def _plannable(one: Terminal, fixed: set[str]) -> bool:
@@ -122,10 +130,19 @@ def _plannable(one: Terminal, fixed: set[str]) -> bool:
     return one.movable and one.tier == "lgwan" and waiting
 
 
-def _alone(one: Terminal, fleet: Sequence[Terminal]) -> str | None:
-    """The wave in which the terminal is the only one and that has not begun."""
-    alone = one.wave and one.wave.startswith(f"{SINGLE}-") and one.standing == Standing.PLANNED
-    return one.wave if alone and sum(other.wave == one.wave for other in fleet) == 1 else None
+def _waiting(one: Terminal, fleet: Sequence[Terminal]) -> set[str]:
+    """The wave that was made of named terminals, this one among them, and that has not begun."""
+    if not (one.wave and one.wave.startswith(f"{NAMED}-")):
+        return set()
+    begun = any(other.standing != Standing.PLANNED for other in fleet if other.wave == one.wave)
+    return set() if begun else {one.wave}
+
+
+def _together(chosen: Sequence[Terminal], fleet: Sequence[Terminal]) -> str | None:
+    """The waiting wave that has exactly these terminals already."""
+    waves = set.intersection(*(_waiting(one, fleet) for one in chosen)) if chosen else set()
+    assets = {one.asset for one in chosen}
+    return next((name for name in waves if {one.asset for one in fleet if one.wave == name} == assets), None)
 
 
 def _queues(terminals: Sequence[Terminal]) -> dict[str, list[Terminal]]:
@@ -196,7 +213,7 @@ def _kept(state: State, fleet: Sequence[Terminal]) -> list[Wave]:
     """Waves that were started (by their state, or because a terminal of theirs moved on), and those made by name."""
     begun = {str(row["name"]) for row in state.read("SELECT name FROM wave WHERE state != ?", (_PLANNED,))}
     begun |= {one.wave for one in fleet if one.wave and one.standing != Standing.PLANNED}
-    return [wave for wave in _stored(state, fleet) if wave.name in begun or wave.ring == SINGLE]
+    return [wave for wave in _stored(state, fleet) if wave.name in begun or wave.ring == NAMED]
 
 
 def _store(

@@ -21,7 +21,7 @@ from sekisho.policy.gates import GateName
 from sekisho.policy.tiers import Tiers
 from sekisho.policy.waves import Waves
 
-_FAILED = {Standing.REFUSED, Standing.RETURNED}
+_FAILED = {Standing.REFUSED, Standing.RETURNED, Standing.RETURNING}
 
 
 class Listener(Protocol):

@@ -109,16 +109,20 @@ def clear(database, row):
     )
 
 
-def change(database, row, sql, values):
-    """One compare-and-set, then the end of the session that it made wrong."""
-    if database.execute(sql, values).rowcount != 1:
-        now = row_of(database, row["cn"])
+def change(database, cn, sql, values):
+    """One compare-and-set, then the end of the session that it made wrong: the one that lived when it was made.
+
+    Whoever authenticates later is given what the row says now.
+    """
+    changed = database.execute(f"{sql} RETURNING *", values).fetchall()
+    if not changed:
+        now = row_of(database, cn)
         raise RequestError(
             f"the row says VLAN {effective(now, time.time())}, lease {now['lease']}: not what was expected"
         )
-    ended = disconnect(row)
+    ended = disconnect(changed[0])
     if ended != "silent":
-        clear(database, row)
+        clear(database, changed[0])
     return ended
 
 
@@ -139,23 +143,26 @@ def cross(database, request):
         " WHERE cn = ? AND lease = ? AND (until IS NULL OR until <= ?)"
     )
     values = (vlan, back, now + seconds, lease, request["wave"], request["gate"], cn, row["lease"], now)
-    ended = change(database, row, sql, values)
+    ended = change(database, cn, sql, values)
     if ended == "silent":
-        database.execute(
-            "UPDATE assignment SET vlan = ?, next = NULL, until = NULL WHERE cn = ? AND lease = ?", (back, cn, lease)
+        # Undone, unless it authenticated meanwhile: then it has the lease, and the switch its Session-Timeout.
+        undone = database.execute(
+            "UPDATE assignment SET vlan = ?, next = NULL, until = NULL, gate = 'back:silent'"
+            " WHERE cn = ? AND lease = ? AND (claimed IS NULL OR claimed < ?)",
+            (back, cn, lease, now - 0.01),
         )
-        raise RequestError("the switch did not acknowledge the end of the old session")
+        told = "" if undone.rowcount else "; it authenticated meanwhile and goes back when the lease ends"
+        raise RequestError(f"the switch did not acknowledge the end of the old session{told}")
     return {"disconnect": ended, "until_in": round(now + seconds - time.time(), 3)}
 
 
 def confirm(database, request):
     cn, lease, vlan = take(request, "cn", str, CN), take(request, "lease", int), take(request, "vlan", int)
-    row = row_of(database, cn)
     sql = (
         "UPDATE assignment SET vlan = ?, next = NULL, until = NULL, wave = ?, gate = ?"
         " WHERE cn = ? AND lease = ? AND until > ? AND revoked = 0"
     )
-    return {"disconnect": change(database, row, sql, (vlan, request["wave"], request["gate"], cn, lease, time.time()))}
+    return {"disconnect": change(database, cn, sql, (vlan, request["wave"], request["gate"], cn, lease, time.time()))}
 
 
 def give_back(database, request):
@@ -168,7 +175,7 @@ def give_back(database, request):
         "UPDATE assignment SET vlan = next, next = NULL, until = NULL, wave = ?, gate = ?"
         " WHERE cn = ? AND lease = ? AND until IS NOT NULL"
     )
-    ended = change(database, row, sql, (request["wave"], "back:" + request["gate"], cn, lease))
+    ended = change(database, cn, sql, (request["wave"], "back:" + request["gate"], cn, lease))
     if ended == "silent":  # the lease's own end closes the port: Session-Timeout is with the switch
         raise RequestError("the switch did not acknowledge; the port closes at the lease's end")
     return {"disconnect": ended}
@@ -186,7 +193,7 @@ def move(database, request):
             "UPDATE assignment SET vlan = ?, wave = ?, gate = ?"
             " WHERE cn = ? AND vlan = ? AND until IS NULL AND lease = ?"
         )
-        ended = change(database, row, sql, (vlan, request["wave"], request["gate"], cn, origin, lease))
+        ended = change(database, cn, sql, (vlan, request["wave"], request["gate"], cn, origin, lease))
     if ended == "silent":
         raise RequestError("the switch did not acknowledge the end of the old session")
     return {"disconnect": ended}
@@ -206,8 +213,7 @@ def enrol(database, request):
 
 def revoke(database, request):
     cn = take(request, "cn", str, CN)
-    row = row_of(database, cn)
-    ended = change(database, row, "UPDATE assignment SET revoked = 1, gate = ? WHERE cn = ?", (request["gate"], cn))
+    ended = change(database, cn, "UPDATE assignment SET revoked = 1, gate = ? WHERE cn = ?", (request["gate"], cn))
     if ended == "silent":
         raise RequestError("revoked, but the switch did not acknowledge: pull the cable")
     return {"disconnect": ended}

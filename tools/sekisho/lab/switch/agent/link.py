@@ -89,11 +89,12 @@ class Listener:
     def knock(self) -> None:
         """Ask whoever is there for its identity, as a switch does on a port that came up.
 
-        A supplicant whose exchange was cut off answers no such question for a minute, unless it is told that the
-        exchange has failed.
+        A supplicant whose exchange was cut off answers no such question for a minute, unless it is told how the
+        exchange ended. Which of the two it heeds depends on whether the handshake was through on its side.
         """
         if self.cut is not None:
             self._send(bytes((_FAILURE, self.cut, 0, 4)))
+            self._send(bytes((_SUCCESS, self.cut, 0, 4)))
             self.cut = None
         self._send(bytes((_REQUEST, 0, 0, 5, _IDENTITY)))
 
