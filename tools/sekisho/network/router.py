@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from netmiko import ConnectHandler
+from netmiko.cisco.cisco_ios import CiscoIosSSH
 from netmiko.exceptions import NetmikoBaseException
 
 from sekisho.core.errors import Refused, SekishoError
@@ -109,13 +109,21 @@ def apply(state: State) -> dict[str, Any]:
     return {"before": before, "lines": lines, "after": after}
 
 
+class _Vtysh(CiscoIosSSH):  # type: ignore[misc]
+    """FRR's command line: as IOS, but without `terminal width`, whose refusal, when late, was taken for the prompt."""
+
+    def session_preparation(self) -> None:
+        self._test_channel_read(pattern=r"[>#]")
+        self.set_base_prompt()
+        self.disable_paging()
+
+
 @contextmanager
 def _connected(state: State) -> Iterator[Any]:
     address = hosts.read(policy.read()).one("core_router").address
     ssh = state.path("ssh").resolve()
     try:
-        device = ConnectHandler(
-            device_type="cisco_ios",
+        device = _Vtysh(
             host=str(address),
             username=_USER,
             use_keys=True,
