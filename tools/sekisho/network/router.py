@@ -109,7 +109,7 @@ def apply(state: State) -> dict[str, Any]:
     return {"before": before, "lines": lines, "after": after}
 
 
-class _Vtysh(CiscoIosSSH):  # type: ignore[misc]
+class _Vtysh(CiscoIosSSH):
     """FRR's command line: as IOS, but without `terminal width`, whose refusal, when late, was taken for the prompt."""
 
     def session_preparation(self) -> None:
