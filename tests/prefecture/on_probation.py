@@ -17,25 +17,27 @@ from sekisho.policy import tiers as policy
 _WHY = typed("taken across for a test")
 
 
-def cross(prefecture: Prefecture, assets: Sequence[str], *, seconds: int = 1800) -> list[Terminal]:
-    """Take terminals at home in the LGWAN tier to probation, settled there, with a lease of `seconds`."""
+def cross(
+    prefecture: Prefecture, assets: Sequence[str], *, seconds: int = 1800, settled: bool = True
+) -> list[Terminal]:
+    """Take terminals at home to probation, with a lease of `seconds`; `settled`: they are waited for and settled."""
     state, tiers = prefecture.opened(), policy.read()
     journal = Journal(state, who="tests", wave=None)
     for standing in (Standing.PLANNED, Standing.ADMITTED, Standing.PREPARED):
         there = [one for one in assets if journal.ledger.terminal(one).standing != standing]
         journal.change([Change(one, standing, _WHY) for one in there])
     entitled = Pass("tests", "entry:tests:passed", seconds)
-
-    def go() -> set[str]:
-        going = [journal.ledger.terminal(one) for one in assets]
-        gone = crossing.cross(going, entitled, tiers=tiers, journal=journal, identity=Assignments(state))
-        return crossing.arrived([journal.ledger.terminal(one) for one in gone], "probation")
-
-    assert prefecture.inside(go) == set(assets)
-    names = ",".join(journal.ledger.terminal(one).name for one in assets)
-    settled = prefecture.playbook("settle.yml", "--limit", names)
-    assert settled.returncode == 0, settled.stdout[-2000:]
-    return [journal.ledger.terminal(one) for one in assets]
+    going = [journal.ledger.terminal(one) for one in assets]
+    gone = prefecture.inside(
+        lambda: crossing.cross(going, entitled, tiers=tiers, journal=journal, identity=Assignments(state))
+    )
+    assert gone == list(assets)
+    there = [journal.ledger.terminal(one) for one in assets]
+    if settled:
+        assert prefecture.inside(lambda: crossing.arrived(there, "probation")) == set(assets)
+        done = prefecture.playbook("settle.yml", "--limit", ",".join(one.name for one in there))
+        assert done.returncode == 0, done.stdout[-2000:]
+    return there
 
 
 def confirm(prefecture: Prefecture, assets: Sequence[str]) -> list[Terminal]:

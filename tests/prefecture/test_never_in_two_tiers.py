@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+import on_probation
 import separation
 from prefecture import Prefecture, until
-from sekisho.fleet.ledger import Ledger
-from sekisho.fleet.standing import Standing
-from sekisho.identity.assignments import Assignments
-from sekisho.migration import crossing
-from sekisho.migration.crossing import Pass
-from sekisho.migration.journal import Change, Journal
-from sekisho.policy import tiers as policy
 from watch import Watch
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -77,52 +71,10 @@ def in_both(town: Prefecture, asset: str, tier: str) -> Iterator[None]:
         town.do("sw1", f"ovs-ofctl del-flows br0 cookie={_FAULT}/-1")
 
 
-# The crossing itself, without its gates: they would take minutes, and ask nothing that the fault touches.
-
-
-def cross(town: Prefecture, assets: Sequence[str], wave: str, *, seconds: int = 300) -> None:
-    """Take terminals into probation, as a wave does once its entry gate has admitted them."""
-    state = town.opened()
-    journal = Journal(state, who="test", wave=wave)
-    for standing in (Standing.ADMITTED, Standing.PREPARED):
-        journal.change([Change(asset, standing, "the gate is another test's") for asset in assets])
-    tiers, ledger = policy.read(), Ledger(state)
-    entitled = Pass(wave, f"entry:{wave}:passed", seconds)
-
-    def work() -> list[str]:
-        there = [ledger.terminal(asset) for asset in assets]
-        return crossing.cross(there, entitled, tiers=tiers, journal=journal, identity=Assignments(state))
-
-    assert set(town.inside(work)) == set(assets)
-
-
-def give_back(town: Prefecture, assets: Sequence[str], wave: str) -> None:
-    """Take them back to the LGWAN tier, as a wave does when the exit gate says no."""
-    state = town.opened()
-    journal, identity = Journal(state, who="test", wave=wave), Assignments(state)
-    reasons = dict.fromkeys(assets, "the exit gate is another test's")
-    town.inside(lambda: crossing.give_back(reasons, wave=wave, journal=journal, identity=identity))
-    for asset in assets:
-        town.at_desk(asset)
-
-
-def out_of_their_waves(town: Prefecture, assets: Sequence[str]) -> None:
-    """Leave returned terminals as they were found, so that another test can plan them."""
-    journal = Journal(town.opened(), who="test", wave=None)
-    for standing in (Standing.PLANNED, Standing.UNPLANNED):
-        journal.change(
-            [
-                Change(asset, standing, "the test is over")
-                for asset in assets
-                if town.terminal(asset).standing not in {standing, Standing.UNPLANNED}
-            ]
-        )
-
-
 def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.CaptureFixture[str]) -> None:
     assets = ["PC-0009", "PC-0010"]
     try:
-        waves = [prefecture.alone(asset) for asset in assets]
+        waves = [prefecture.wave(asset) for asset in assets]
         before = refused(prefecture)
         with Watch(prefecture, assets) as watch:
             for wave in waves:
@@ -149,16 +101,15 @@ def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.Cap
 def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest.CaptureFixture[str]) -> None:
     faulty, sound = "PC-0011", "PC-0012"
     both = [faulty, sound]
-    waves = [prefecture.alone(asset) for asset in both]
     try:
         with Watch(prefecture, both) as watch:
             time.sleep(2)  # as it should be, for comparison
             with in_both(prefecture, faulty, "lgwan"):
-                cross(prefecture, both, waves[0])
+                on_probation.cross(prefecture, both, settled=False)
                 for asset in both:
                     prefecture.at_desk(asset)
                 time.sleep(2)
-            give_back(prefecture, both, waves[0])
+            prefecture.home(both)
             time.sleep(2)
         violations = watch.violations()
         with capsys.disabled():
@@ -175,15 +126,14 @@ def test_a_port_in_two_vlans_turns_it_red(prefecture: Prefecture, capsys: pytest
         assert tiers == [("lgwan", "probation"), ("probation", "lgwan")], "it crossed and returned under the probe"
     finally:
         prefecture.home(both)
-        out_of_their_waves(prefecture, both)
 
 
 def test_a_lease_that_ends_is_a_recorded_return(prefecture: Prefecture) -> None:
     asset = "PC-0012"
-    name, wave = prefecture.terminal(asset).name, prefecture.alone(asset)
+    name = prefecture.terminal(asset).name
     try:
         with Watch(prefecture, [asset]) as watch:
-            cross(prefecture, [asset], wave, seconds=8)
+            on_probation.cross(prefecture, [asset], seconds=8, settled=False)
             until(lambda: prefecture.vlan(name) == 21, 20, "it is on probation")
             until(lambda: prefecture.vlan(name) == 10, 30, "the lease has ended")
             time.sleep(2)
@@ -194,5 +144,4 @@ def test_a_lease_that_ends_is_a_recorded_return(prefecture: Prefecture) -> None:
         assert tiers == [("lgwan", "probation"), ("probation", "lgwan")]
         assert separation.violations(watch.records[asset].answers, []), "only the lease's end explains these answers"
     finally:
-        give_back(prefecture, [asset], wave)
-        out_of_their_waves(prefecture, [asset])
+        prefecture.home([asset])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import pytest
 
 from prefecture import Prefecture, until
-from sekisho.core.state import open_state
 from sekisho.evidence.chain import Chain
+from sekisho.fleet.ledger import Ledger
+from sekisho.fleet.terminal import Terminal
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 AT_DESKS = ("-e", "terminals_on_bench=false")
@@ -47,7 +47,7 @@ def nothing_done(run: Run) -> None:
 
 
 def records(town: Prefecture) -> int:
-    return len(list(Chain(open_state(town.state)).records()))
+    return len(list(Chain(town.opened()).records()))
 
 
 def seen(town: Prefecture, machine: str, paths: Iterable[str], units: Iterable[str]) -> str:
@@ -123,18 +123,18 @@ def test_check_mode_tells_what_has_drifted_on_router_and_servers(prefecture: Pre
     prefecture.do("radius", "systemctl is-active sekisho-lease")
 
 
-@pytest.mark.parametrize(
-    ("playbook", "name", "why"),
-    [
-        ("prepare.yml", "pc-0010", r"PC-0010 \(staff\) is unplanned in the tier lgwan"),
-        ("prepare.yml", "mn-0001", r"MN-0001 \(mynumber\) is fixed in the tier mynumber"),
-        ("prepare.yml", "pr-0001", r"PR-0001 \(printer\) is fixed in the tier devices"),
-        ("settle.yml", "pc-0010", r"PC-0010 \(staff\) is unplanned in the tier lgwan"),
-        ("settle.yml", "pr-0001", r"PR-0001 \(printer\) is fixed in the tier devices"),
-    ],
-)
-def test_a_terminal_in_the_wrong_state_is_refused(prefecture: Prefecture, playbook: str, name: str, why: str) -> None:
-    refused(prefecture, playbook, name, why)
+def idle(town: Prefecture) -> Terminal:
+    """A staff terminal at home that is in no wave that has begun."""
+    at_home = {"unplanned", "planned"}
+    return next(one for one in Ledger(town.opened()).terminals() if one.movable and one.standing in at_home)
+
+
+@pytest.mark.parametrize("playbook", ["prepare.yml", "settle.yml"])
+def test_a_terminal_in_the_wrong_state_is_refused(prefecture: Prefecture, playbook: str) -> None:
+    one = idle(prefecture)
+    refused(prefecture, playbook, one.name, rf"{one.asset} \(staff\) is unplanned in the tier lgwan")
+    refused(prefecture, playbook, "mn-0001", r"MN-0001 \(mynumber\) is fixed in the tier mynumber")
+    refused(prefecture, playbook, "pr-0001", r"PR-0001 \(printer\) is fixed in the tier devices")
 
 
 def refused(town: Prefecture, playbook: str, name: str, why: str) -> None:
@@ -148,34 +148,31 @@ def refused(town: Prefecture, playbook: str, name: str, why: str) -> None:
 
 
 def test_a_dry_run_shows_the_difference_and_leaves_all_as_it_is(prefecture: Prefecture) -> None:
-    wave = prefecture.wave("PC-0009")
-    path = "/etc/sekisho/supplicant.conf"
-    prefecture.do("pc-0009", f"echo '# by hand' >>{path}")
-    before = records(prefecture), seen(prefecture, "pc-0009", [path], ["sekisho-supplicant"])
-    since = started(prefecture, "pc-0009", "sekisho-supplicant")
+    one, path, unit = idle(prefecture), "/etc/sekisho/supplicant.conf", "sekisho-supplicant"
+    wave = prefecture.wave(one.asset)
+    prefecture.do(one.name, f"echo '# by hand' >>{path}")
+    before = records(prefecture), seen(prefecture, one.name, [path], [unit]), started(prefecture, one.name, unit)
     told = prefecture.sekisho("migrate", "--wave", wave, "--dry-run").stdout
-    assert "The supplicant is configured" in told
-    assert "# by hand" in told
-    assert "PC-0009" in told
-    assert (records(prefecture), seen(prefecture, "pc-0009", [path], ["sekisho-supplicant"])) == before
-    assert started(prefecture, "pc-0009", "sekisho-supplicant") == since
-    assert prefecture.terminal("PC-0009").standing == "planned"
-    answer = prefecture.json("migrate", "--wave", wave, "--dry-run")["terminals"]["PC-0009"]
-    assert answer["outcome"] == "ok"
-    assert answer["changed"] == 2  # the file, and the restart
-    prefecture.do("pc-0009", f"sed -i '/# by hand/d' {path}")
+    assert f"{one.name}: The supplicant is configured" in told
+    assert "-# by hand" in told
+    answer = prefecture.json("migrate", "--wave", wave, "--dry-run")["terminals"][one.asset]
+    assert answer == {"outcome": "ok", "reason": "", "changed": 2}  # the file, and the restart
+    after = records(prefecture), seen(prefecture, one.name, [path], [unit]), started(prefecture, one.name, unit)
+    assert after == before
+    assert prefecture.terminal(one.asset).standing == "planned"
+    prefecture.do(one.name, f"sed -i '/# by hand/d' {path}")
 
 
 def test_a_confirmed_terminal_is_settled_again_but_never_prepared(prefecture: Prefecture) -> None:
-    wave = prefecture.wave("PC-0011")
+    one = idle(prefecture)
     try:
-        prefecture.sekisho("migrate", "--wave", wave)
-        assert prefecture.terminal("PC-0011").standing == "confirmed"
-        refused(prefecture, "prepare.yml", "pc-0011", r"PC-0011 \(staff\) is confirmed in the tier internet")
-        nothing_done(play(prefecture, "settle.yml", "--limit", "pc-0011"))
-        nothing_done(play(prefecture, "terminals.yml", "--limit", "pc-0011", *AT_DESKS))
+        prefecture.sekisho("migrate", "--wave", prefecture.wave(one.asset))
+        assert prefecture.terminal(one.asset).standing == "confirmed"
+        refused(prefecture, "prepare.yml", one.name, rf"{one.asset} \(staff\) is confirmed in the tier internet")
+        nothing_done(play(prefecture, "settle.yml", "--limit", one.name))
+        nothing_done(play(prefecture, "terminals.yml", "--limit", one.name, *AT_DESKS))
     finally:
-        prefecture.home(["PC-0011"])
+        prefecture.home([one.asset])
 
 
 def test_a_renewed_device_certificate_restarts_those_who_hold_it(prefecture: Prefecture) -> None:
@@ -198,7 +195,8 @@ def test_a_renewed_device_certificate_restarts_those_who_hold_it(prefecture: Pre
 
 def test_a_renewed_server_certificate_is_served(prefecture: Prefecture) -> None:
     def served() -> str:
-        return prefecture.inside(lambda: ssl.get_server_certificate(("10.110.0.10", 443), timeout=5))
+        ask = "openssl s_client -connect localhost:443 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+        return prefecture.do("gyomu", ask)
 
     before = served()
     (prefecture.state / "ca" / "servers" / "gyomu.crt").unlink()

@@ -68,6 +68,8 @@ class _Listener:
         host = str(data.get("host", ""))
         if kind in _SPEAKING and host in self.wanted:
             self._host_event(kind, host, data)
+        elif kind == "runner_item_on_ok" and host in self.wanted and (data.get("res") or {}).get("diff"):
+            self._host_event(kind, host, data)  # a loop's own event has no differences, each item's has
         elif kind == "playbook_on_task_start":
             self.tell(str(data.get("task", "")))
         elif kind == "playbook_on_stats":
@@ -79,7 +81,7 @@ class _Listener:
 
     def _host_event(self, kind: str, host: str, data: dict[str, Any]) -> None:
         result = data.get("res") or {}
-        line = {"at": stamp(), "host": host, "task": data.get("task", ""), "event": kind.removeprefix("runner_on_")}
+        line = {"at": stamp(), "host": host, "task": data.get("task", ""), "event": kind.rpartition("_on_")[2]}
         line["changed"] = bool(result.get("changed"))
         ignored = bool(data.get("ignore_errors"))
         if kind == "runner_on_unreachable":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import unified_diff
 from typing import Any
 
 from sekisho.core.errors import BadInput
@@ -49,8 +50,22 @@ def _differences(job: jobs.Job) -> list[str]:
     found = []
     for line in job.events.read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
-        for part in event.get("diff", []) if isinstance(event.get("diff"), list) else []:
-            before, after = str(part.get("before", "")).strip(), str(part.get("after", "")).strip()
-            if before != after:
-                found.append(f"{event['host']}: {event['task']}\n--- {before[:2000]}\n+++ {after[:2000]}")
+        parts = event.get("diff") or []
+        for part in parts if isinstance(parts, list) else [parts]:
+            lines = unified_diff(
+                _lines(part.get("before")),
+                _lines(part.get("after")),
+                str(part.get("before_header", "before")),
+                str(part.get("after_header", "after")),
+                lineterm="",
+            )
+            if told := "\n".join(lines):
+                found.append(f"{event['host']}: {event['task']}\n{told}")
     return found
+
+
+def _lines(side: str | dict[str, Any] | None) -> list[str]:
+    """One side of a difference: a file's text, or its attributes by name."""
+    if isinstance(side, dict):
+        return [f"{name}: {value}" for name, value in sorted(side.items())]
+    return (side or "").splitlines()

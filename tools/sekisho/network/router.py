@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from netmiko import ConnectHandler
+from netmiko.cisco.cisco_ios import CiscoIosSSH
 from netmiko.exceptions import NetmikoBaseException
 
 from sekisho.core.errors import Refused, SekishoError
@@ -109,13 +109,21 @@ def apply(state: State) -> dict[str, Any]:
     return {"before": before, "lines": lines, "after": after}
 
 
+class _Vtysh(CiscoIosSSH):
+    """FRR's command line: as IOS, but without `terminal width`, whose refusal, when late, was taken for the prompt."""
+
+    def session_preparation(self) -> None:
+        self._test_channel_read(pattern=r"[>#]")
+        self.set_base_prompt()
+        self.disable_paging()
+
+
 @contextmanager
 def _connected(state: State) -> Iterator[Any]:
     address = hosts.read(policy.read()).one("core_router").address
     ssh = state.path("ssh").resolve()
     try:
-        device = ConnectHandler(
-            device_type="cisco_ios",
+        device = _Vtysh(
             host=str(address),
             username=_USER,
             use_keys=True,
@@ -126,7 +134,6 @@ def _connected(state: State) -> Iterator[Any]:
             alt_key_file=str(ssh / "known_hosts"),
             fast_cli=True,
         )
-        _settle_prompt(device)
     except (NetmikoBaseException, OSError, ValueError) as error:
         raise SekishoError(
             f"the core router ({address}) cannot be asked: {_short(error)}",
@@ -143,14 +150,6 @@ def _running(device: Any) -> str:  # noqa: ANN401 - netmiko is untyped
         return str(device.send_command("show running-config", read_timeout=30))
     except (NetmikoBaseException, OSError) as error:
         raise SekishoError(f"the core router does not answer: {_short(error)}", "check the router") from error
-
-
-def _settle_prompt(device: Any) -> None:  # noqa: ANN401 - netmiko is untyped
-    """Ask for the prompt until it is one: a slow router's complaint about `terminal width` was taken for it."""
-    for _ in range(5):
-        if re.fullmatch(r"[\w.-]+", device.base_prompt):
-            return
-        device.set_base_prompt()
 
 
 def _short(error: Exception) -> str:
