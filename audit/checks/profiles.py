@@ -28,3 +28,9 @@ def wanted(tier: str) -> str:
     return jinja2.Template(
         template.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False
     ).render(shared, item=tier, network_profile_control=str(known.one("control").address), ansible_managed="")
+
+
+def parts(text: str) -> dict[str, str]:
+    """The rules by tier in what a terminal carries: each part begins with a line `# tier NAME NETWORK`."""
+    heads = [part.partition("\n") for part in text.split("\n# tier ")[1:]]
+    return {head.split()[0]: rules for head, _, rules in heads if head.split()}

@@ -39,10 +39,12 @@ def test_host_firewall(host: Host, terminal: Terminal) -> None:
     remedy_ja="この端末に playbooks/prepare.yml を実行する",
 )
 def test_profiles_present(host: Host) -> None:
+    told = host.run("cat /etc/sekisho/profiles.nft")
+    assert told.rc == 0, "the terminal has no profiles"
+    carried = profiles.parts(told.stdout)
     for tier in ("lgwan", "probation", "internet", "quarantine"):
-        told = host.run("cat %s", f"/etc/sekisho/profiles/{tier}.nft")
-        assert told.rc == 0, f"the profile {tier} is missing"
-        found = loaded.differences(told.stdout, profiles.wanted(tier))
+        assert tier in carried, f"the profile {tier} is missing"
+        found = loaded.differences(carried[tier], profiles.wanted(tier))
         assert not found, f"the profile {tier} {found[0]}"
 
 

@@ -14,6 +14,12 @@ _HALF = (
 _SUPPLICANT = "sekisho-supplicant"
 _NO_RESTART = f"/run/systemd/system/{_SUPPLICANT}.service.d"
 
+
+def _load(tier: str) -> str:
+    """Load the host rules of a tier again, as the terminal carries them."""
+    return f"sed -n '/^# tier {tier} /,/^}}/p' /etc/sekisho/profiles.nft | nft -f -"
+
+
 # Asked in the LGWAN tier. Each round has one fault a terminal.
 ENTRY: tuple[tuple[Fault, ...], ...] = (
     (
@@ -39,8 +45,8 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
         Fault(
             "profiles-present",
             "the profile probation is missing",
-            "mv /etc/sekisho/profiles/probation.nft /root",
-            "mv /root/probation.nft /etc/sekisho/profiles",
+            "cd /etc/sekisho; cp -p profiles.nft /root; sed -i '/^# tier probation /,/^}/d' profiles.nft",
+            "mv /root/profiles.nft /etc/sekisho/profiles.nft",
         ),
         Fault(
             "host-firewall",
@@ -48,7 +54,7 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
             # Another table that drops by default, ours gone: not our rules, whatever its policy says.
             "nft 'add table inet other; add chain inet other input { type filter hook input priority 0; policy drop; };"
             " add rule inet other input accept; delete table inet sekisho'",
-            "nft delete table inet other; nft -f /etc/sekisho/profiles/lgwan.nft",
+            f"nft delete table inet other; {_load('lgwan')}",
         ),
         Fault(
             "log-agent",
@@ -127,7 +133,7 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
             "host-firewall",
             "has input: tcp dport 3389 accept",
             "nft add rule inet sekisho input tcp dport 3389 accept",
-            "nft -f /etc/sekisho/profiles/lgwan.nft",
+            _load("lgwan"),
         ),
         Fault(
             "one-address",
@@ -233,7 +239,7 @@ EXIT: tuple[Fault, ...] = (
         "lacks output: ip daddr 10.110.0.0/24 drop",
         "nft delete rule inet sekisho output handle $(nft -a list chain inet sekisho output"
         " | sed -n 's/.*10.110.0.0.*handle //p')",
-        "nft -f /etc/sekisho/profiles/probation.nft",
+        _load("probation"),
     ),
 )
 

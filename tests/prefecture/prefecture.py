@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from sekisho.migration.journal import Change, Journal
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 SEKISHO = BIN / "sekisho"
+_AWAY = {"crossing", "probation", "confirming", "returning", "confirmed", "quarantining"}
 Result = TypeVar("Result")
 
 
@@ -139,15 +140,18 @@ class Prefecture:
         words = [word for asset in assets for word in ("--terminal", asset)]
         return str(self.json("plan", *words)["made"][0]["name"])
 
-    def home(self, assets: Iterable[str]) -> None:
+    def home(self, assets: Sequence[str]) -> None:
         """Take terminals home to the LGWAN tier, by the product's own ways, and out of their waves."""
-        for asset in assets:
-            standing = self.terminal(asset).standing
-            if standing in {"crossing", "probation", "confirming", "returning", "confirmed", "quarantining"}:
-                self.sekisho("rollback", asset)
-            if self.terminal(asset).standing in {"quarantined", "releasing"}:
+        there = [self.terminal(asset) for asset in assets]
+        if away := [one.asset for one in there if one.standing in _AWAY]:
+            self.sekisho("rollback", *away)
+        there = [self.terminal(asset) for asset in assets]
+        if quarantined := [one.asset for one in there if one.standing in {"quarantined", "releasing"}]:
+            for asset in quarantined:
                 self.at_desk(asset)
-                self.sekisho("release", asset, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
+            clean = ("--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
+            self.sekisho("release", *quarantined, *clean)
+        for asset in assets:
             if self.terminal(asset).standing in {"refused", "returned", "unreached"}:
                 journal = Journal(self.opened(), who="test", wave=None)
                 journal.change([Change(asset, Standing.PLANNED, typed("test"))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -191,6 +192,21 @@ def test_a_renewed_device_certificate_restarts_those_who_hold_it(prefecture: Pre
     assert prefecture.terminal("PC-0005").serial != serial
     prefecture.at_desk("PC-0005")
     assert prefecture.row("PC-0005").sid is not None  # a session with the new certificate
+
+
+def test_services_are_restarted_where_a_run_was_cut_off(prefecture: Prefecture) -> None:
+    """It may have ended between a file and the restart of what reads it, and the file tells nothing of that."""
+    one = idle(prefecture)
+    prefecture.wave(one.asset)
+    units = ("sekisho-supplicant", "rsyslog", "sekisho-profile")
+    before = [started(prefecture, one.name, unit) for unit in units]
+    run = play(prefecture, "prepare.yml", "--limit", one.name)
+    assert not run.changed
+    assert [started(prefecture, one.name, unit) for unit in units] == before
+    run = play(prefecture, "prepare.yml", "--limit", one.name, "-e", json.dumps({"cut_off": [one.name]}))
+    assert run.code == 0, run.text[-2000:]
+    assert all(started(prefecture, one.name, unit) != old for unit, old in zip(units, before, strict=True))
+    prefecture.at_desk(one.asset)
 
 
 def test_a_renewed_server_certificate_is_served(prefecture: Prefecture) -> None:

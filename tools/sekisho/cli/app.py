@@ -26,7 +26,8 @@ app = typer.Typer(
 # Which module has which command: only the one that is asked for is loaded, so that each starts quickly.
 _MODULES = {
     **{name: name for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan")},
-    **dict.fromkeys(("migrate", "status", "rollback", "release"), "wave"),
+    **dict.fromkeys(("migrate", "status"), "wave"),
+    **dict.fromkeys(("rollback", "release", "defer"), "undo"),
 }
 
 

@@ -37,6 +37,7 @@ PHRASES = {
     # audit/checks/test_terminal_rules.py
     "the host firewall's rules are not loaded": "端末のファイアウォールの規則が読み込まれていない",
     "not the rules of {}: the host firewall {}": "{}の規則と違う: {}",
+    "the terminal has no profiles": "端末にネットワーク設定がない",
     "the profile {} {}": "ネットワーク設定 {} {}",
     "the service sekisho-profile does not run: a change of network would not be followed": (
         "sekisho-profileが動いておらず、ネットワークの切替えに追随できない"
@@ -53,7 +54,8 @@ PHRASES = {
     "the outside target of probation does not answer": "インターネット側の確認先が応答しない",
     "the open internet answers on probation": "確認中なのにインターネットに届く",
     "the profile in force is {}, expected {}": "適用中の設定は{}(正しくは{})",
-    "curl did not run on the terminal: {}": "端末でcurlが動かなかった: {}",
+    "the terminal could not try a connection": "端末から接続を試せなかった",
+    "curl did not run": "端末でcurlが動かなかった",
     # audit/checks/test_infrastructure.py, conftest.py
     "RADIUS says VLAN {}": "認証サーバではVLAN {}",
     "RADIUS knows of no live session": "認証サーバに現在の接続がない",

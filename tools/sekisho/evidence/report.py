@@ -28,6 +28,7 @@ KINDS = {
     "crossing.return_intent": ("復帰の着手(実行より先に記録)", "intent to return (recorded before the act)"),
     "crossing.refused": ("移行不可", "crossing refused"),
     "crossing.returned": ("元の系へ復帰", "returned"),
+    "terminal.deferred": ("延期", "deferred"),
     "terminal.moved": ("状態変更", "standing changed"),
     "terminal.enrolled": ("端末証明書の発行", "certificate issued"),
     "devices.let_in": ("802.1X非対応機器の許可", "devices without 802.1X let in"),

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -107,7 +107,7 @@ def run_playbook(
     forks: int,
     check: bool = False,
     tell: Callable[[str], None] = lambda _: None,
-    extra: dict[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Job:
     """Run `playbooks/<playbook>` on the terminals `names` (host names of the inventory).
 
@@ -139,7 +139,7 @@ def run_playbook(
             forks=forks,
             envvars=environment,
             cmdline="--check --diff" if check else None,
-            extravars=extra or {},
+            extravars=dict(extra or {}),
             event_handler=listener.hear,
             rotate_artifacts=1,
             suppress_env_files=True,

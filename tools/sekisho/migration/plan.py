@@ -123,7 +123,7 @@ def _refuse(one: Terminal, begun: set[str]) -> None:
             ),
             Both("移行するのはLGWAN接続系の職員端末だけ", "only staff terminals of the LGWAN tier cross"),
         )
-    if not _plannable(one, begun):
+    if not (_plannable(one, begun) or one.standing == Standing.DEFERRED):
         raise Refused(
             Both(
                 f"{one.asset}は計画できない: {one.standing.ja}" + (f"(ウェーブ {one.wave})" if one.wave else ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sekisho.core.errors import Refused, SekishoError
 from sekisho.core.language import Both
@@ -71,59 +72,66 @@ def rollback(run: Run, terminals: Sequence[Terminal], why: Reason) -> dict[str, 
     return {one.asset: str(run.journal.ledger.terminal(one.asset).standing) for one in terminals}
 
 
-def release(run: Run, terminal: Terminal, *, cleaned_by: str, proof: dict[str, str]) -> None:
-    """Take a quarantined terminal back to the LGWAN tier, through the return gate.
+def release(run: Run, terminals: Sequence[Terminal], *, cleaned_by: str, proof: dict[str, str]) -> None:
+    """Take quarantined terminals back to the LGWAN tier, through the return gate.
 
-    `proof` says how it was made clean: the digest of a scan's report, or the day of its reinstallation.
+    `proof` says how they were made clean: the digest of a scan's report, or the day of their reinstallation.
 
     Raises:
-        Refused: it is not in quarantine, or the return gate said no.
+        Refused: one is not in quarantine (nothing was done), or the return gate said no to some; the others are home.
     """
-    if terminal.standing not in {Standing.QUARANTINED, Standing.RELEASING}:
-        raise Refused(
-            Both(
-                f"{terminal.asset}は隔離中でない(現在: {terminal.standing.ja})",
-                f"{terminal.asset} is {terminal.standing}, not in quarantine",
-            ),
-            Both("隔離するには `sekisho rollback`", "`sekisho rollback` takes it there"),
-        )
+    for one in terminals:
+        if one.standing not in {Standing.QUARANTINED, Standing.RELEASING}:
+            raise Refused(
+                Both(
+                    f"{one.asset}は隔離中でない(現在: {one.standing.ja})",
+                    f"{one.asset} is {one.standing}, not in quarantine",
+                ),
+                Both("隔離するには `sekisho rollback`", "`sekisho rollback` takes it there"),
+            )
     why = because(Code.MADE_CLEAN, by=cleaned_by, how=_how(proof))
-    facts = {"cleaned_by": cleaned_by, **proof, "why": why.as_json()}
-    run.journal.note("return.proof", {"type": "terminal", "name": terminal.asset}, facts)
-    verdict = gates.evaluate("return", [terminal], state=run.state.folder, lock=run.lock.descriptor)[terminal.asset]
-    if not verdict.passed:
-        run.journal.note("gate.result", {"type": "terminal", "name": terminal.asset}, verdict.facts())
-        raise Refused(_stays(terminal), verdict.reason.next or "", reasons=[verdict.reason])
-    if terminal.standing == Standing.QUARANTINED:
-        run.journal.change(
-            [Change(terminal.asset, Standing.RELEASING, verdict.reason, "gate.result", facts=verdict.facts())]
-        )
-    answer = run.identity.release(
-        {terminal.asset: terminal.lease or 0},
+    for one in terminals:
+        facts = {"cleaned_by": cleaned_by, **proof, "why": why.as_json()}
+        run.journal.note("return.proof", {"type": "terminal", "name": one.asset}, facts)
+    stays = _gate(run, terminals)
+    going = [one for one in terminals if one.asset not in stays]
+    answers = run.identity.release(
+        {one.asset: one.lease or 0 for one in going},
         vlan=run.tiers.tiers["lgwan"].vlan,
         wave=run.wave,
         gate="return:passed",
-    )[terminal.asset]
-    if not answer.done:
-        why = because(Code.NOT_RELEASED, said=answer.why)
-        run.journal.change([Change(terminal.asset, Standing.QUARANTINED, why)])
-        raise Refused(_stays(terminal), why.next or "", reasons=[why])
-    run.journal.change(
-        [
-            Change(
-                terminal.asset,
-                Standing.UNPLANNED,
-                because(Code.RELEASED),
-                "quarantine.released",
-                tier="lgwan",
-                facts=answer.facts,
-            )
-        ]
     )
+    changes = []
+    for one in going:
+        answer = answers[one.asset]
+        if answer.done:
+            home = Change(one.asset, Standing.UNPLANNED, because(Code.RELEASED), "quarantine.released", "lgwan")
+            changes.append(replace(home, facts=answer.facts))
+        else:
+            stays[one.asset] = because(Code.NOT_RELEASED, said=answer.why)
+            changes.append(Change(one.asset, Standing.QUARANTINED, stays[one.asset]))
+    run.journal.change(changes)
+    if stays:
+        names = Both("、".join(stays), ", ".join(stays))
+        first = next(iter(stays.values()))
+        what = Both(f"{names.ja}の隔離を続ける", f"stays in quarantine: {names.en}")
+        raise Refused(what, first.next or "", reasons=list(stays.values()))
 
 
-def _stays(terminal: Terminal) -> Both:
-    return Both(f"{terminal.asset}の隔離を続ける", f"{terminal.asset} stays in quarantine")
+def _gate(run: Run, terminals: Sequence[Terminal]) -> dict[str, Reason]:
+    """Ask the return gate; why those stay who did not pass."""
+    verdicts = gates.evaluate("return", terminals, state=run.state.folder, lock=run.lock.descriptor)
+    stays, changes = {}, []
+    for one in terminals:
+        verdict = verdicts[one.asset]
+        if not verdict.passed:
+            stays[one.asset] = verdict.reason
+            run.journal.note("gate.result", {"type": "terminal", "name": one.asset}, verdict.facts())
+        elif one.standing == Standing.QUARANTINED:
+            passed = Change(one.asset, Standing.RELEASING, verdict.reason, "gate.result", facts=verdict.facts())
+            changes.append(passed)
+    run.journal.change(changes)
+    return stays
 
 
 def _how(proof: dict[str, str]) -> Both:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sekisho.core.clock import stamp
 from sekisho.core.errors import Refused
@@ -92,7 +92,16 @@ def work(run: Run, todo: Sequence[Terminal]) -> None:
 
 def _batch(run: Run, batch: Sequence[Terminal]) -> None:
     admitted = _gate(run, "entry", batch, to=Standing.ADMITTED, otherwise=Standing.REFUSED)
-    prepared = _play(run, "prepare.yml", run.stands(admitted), to=Standing.PREPARED, otherwise=Standing.REFUSED)
+    # A run that was cut off may have changed a file and not restarted the service that reads it.
+    cut_off = [one.name for one in batch if one.why.code == Code.INTERRUPTED]
+    prepared = _play(
+        run,
+        "prepare.yml",
+        run.stands(admitted),
+        to=Standing.PREPARED,
+        otherwise=Standing.REFUSED,
+        extra={"cut_off": cut_off},
+    )
     if not prepared:
         return
     entitled = Pass(run.wave, f"entry:{run.wave}:passed", run.waves.lease_seconds)
@@ -140,7 +149,13 @@ def _gate(
 
 
 def _play(
-    run: Run, playbook: str, batch: Sequence[Terminal], *, to: Standing | None, otherwise: Standing | None
+    run: Run,
+    playbook: str,
+    batch: Sequence[Terminal],
+    *,
+    to: Standing | None,
+    otherwise: Standing | None,
+    extra: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Run a playbook on the batch; asset numbers of those for whom it did its work. Others go back, or stay refused."""
     if not batch:
@@ -153,6 +168,7 @@ def _play(
         run_folder=run.folder,
         forks=run.waves.forks,
         tell=run.listener.task,
+        extra=extra,
     )
     changes, done, back = [], [], {}
     for one in batch:
