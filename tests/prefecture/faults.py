@@ -63,7 +63,12 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
             "systemctl --quiet disable --no-reload rsyslog",
             "systemctl --quiet enable --no-reload rsyslog",
         ),
-        Fault("disk-space", "MB are free on /var/log", "mount -t tmpfs -o size=50m none /var/log", "umount /var/log"),
+        Fault(
+            "disk-space",
+            "MB are free on /var/log",
+            "mount -t tmpfs -o size=50m none /var/log",
+            "umount --lazy /var/log; systemctl kill --signal=HUP rsyslog",  # it has files open there
+        ),
         Fault(
             "clock",
             "s off",
@@ -160,9 +165,9 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
         Fault(
             "profiles-present",
             "the profile internet has input: type filter hook input priority filter; policy accept;",
-            "cd /etc/sekisho/profiles; cp -p internet.nft internet.true;"
-            "sed -i 's/policy drop/policy accept/' internet.nft",
-            "cd /etc/sekisho/profiles; mv internet.true internet.nft",
+            "cd /etc/sekisho; cp -p profiles.nft /root;"
+            "sed -i '/^# tier internet /,/^}/s/policy drop/policy accept/' profiles.nft",
+            "mv /root/profiles.nft /etc/sekisho/profiles.nft",
         ),
         Fault(
             "administrators",

@@ -55,7 +55,7 @@ PHRASES = {
     "the open internet answers on probation": "確認中なのにインターネットに届く",
     "the profile in force is {}, expected {}": "適用中の設定は{}(正しくは{})",
     "the terminal could not try a connection": "端末から接続を試せなかった",
-    "curl did not run": "端末でcurlが動かなかった",
+    "the terminal could not try a request: curl did not run": "端末でcurlが動かず、接続を試せなかった",
     # audit/checks/test_infrastructure.py, conftest.py
     "RADIUS says VLAN {}": "認証サーバではVLAN {}",
     "RADIUS knows of no live session": "認証サーバに現在の接続がない",
