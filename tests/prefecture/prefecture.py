@@ -62,7 +62,13 @@ class Prefecture:
 
     def run(self, *words: str | Path, timeout: float = 600.0, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.argv(*words), env=self.environment, cwd=cwd, capture_output=True, text=True, timeout=timeout
+            self.argv(*words),
+            env=self.environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
 
     def sekisho(self, *words: str | Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
