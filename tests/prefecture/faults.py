@@ -61,7 +61,8 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
             "would not start with the machine",
             # Without a reload: systemd loses a running service whose alias goes and comes.
             "systemctl --quiet disable --no-reload rsyslog",
-            "systemctl --quiet enable --no-reload rsyslog",
+            "systemctl --quiet enable --no-reload rsyslog; systemctl stop rsyslog syslog.socket;"
+            " systemctl daemon-reload; systemctl start syslog.socket rsyslog",
         ),
         Fault(
             "disk-space",
