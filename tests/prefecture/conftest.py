@@ -39,7 +39,7 @@ def prefecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefecture]
         assert done.returncode == 0, done.stdout[-3000:]
         names = [terminal.name for terminal in lab.topology.terminals]
         lab.plug(names, "desk")
-        until(lambda: all(town.vlan(name) for name in names), 60, "every port is open")
+        until(lambda: all(town.vlan(name) for name in names), 120, "every port is open")
         for name in names:
             if name.startswith("pc-"):
                 town.at_desk(name.upper())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sekisho.core.clock import JAPAN, now
-from sekisho.core.errors import BadInput, Refused
+from sekisho.core.errors import BadInput, Refused, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.reason import Reason, because
 from sekisho.core.sentences import Code
@@ -76,8 +76,11 @@ def migrate(run: Run, *, retry: bool) -> None:
     _reading(run, "before")
     try:
         wave.work(run, todo)
-    finally:
-        _reading(run, "after")
+    except SekishoError:
+        with suppress(SekishoError):  # what stopped the wave must be told, not that the router is silent too
+            _reading(run, "after")
+        raise
+    _reading(run, "after")
 
 
 def _entry(run: Run) -> None:
