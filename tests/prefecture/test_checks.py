@@ -51,6 +51,8 @@ def each_fails(prefecture: Prefecture, gate: GateName, assets: Sequence[str], fa
             mending.callback(fault.mend, prefecture, terminal)
             fault.apply(prefecture, terminal)
         verdicts = ask(prefecture, gate, [terminal.asset for terminal, _ in broken])
+    for terminal, _ in broken:
+        prefecture.at_desk(terminal.asset)  # some faults make it authenticate, or ask for its address, anew
     for terminal, fault in broken:
         verdict = verdicts[terminal.asset]
         said = against(verdict)
