@@ -80,14 +80,14 @@ def test_a_confirmed_terminal_comes_home_only_through_the_return_gate(prefecture
     assert prefecture.terminal(OTHER).tier == "quarantine"
     prefecture.sekisho("release", OTHER, "--cleaned-by", "情報政策課", code=2)
     fault = tunnel("mynumber-unreachable", "10.140.0.10", "the My Number server answers")
-    release = ("release", OTHER, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
+    release = ("release", OTHER, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24", "--lang", "en")
     fault.apply(prefecture, one)
     try:
         refused = prefecture.sekisho(*release, code=1)
     finally:
         fault.mend(prefecture, one)
-    assert "stays in quarantine" in refused.stderr
-    assert "mynumber-unreachable" in refused.stderr
+    assert f"stays in quarantine: {OTHER}" in refused.stderr
+    assert "the My Number server answers" in refused.stderr
     assert prefecture.vlan(one.name) == TIERS.tiers["quarantine"].vlan
 
     proofs = len(records(prefecture, "return.proof", OTHER))
@@ -103,5 +103,5 @@ def test_a_confirmed_terminal_comes_home_only_through_the_return_gate(prefecture
 
 
 def test_who_was_not_in_quarantine_is_not_released(prefecture: Prefecture) -> None:
-    release = ("release", ONE, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
+    release = ("release", ONE, "--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24", "--lang", "en")
     assert "not in quarantine" in prefecture.sekisho(*release, code=1).stderr
