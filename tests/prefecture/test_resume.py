@@ -77,7 +77,7 @@ def kill_at_random(prefecture: Prefecture, count: int, seed: int) -> None:
         kills += 1
         where += standings
     last = prefecture.sekisho("migrate", "--wave", wave, code=None)
-    done = last.returncode == 2 and "is done" in last.stderr + last.stdout  # the last kill came after its end
+    done = last.returncode == 2 and "は完了している" in last.stderr + last.stdout  # the last kill came after its end
     assert last.returncode == 0 or done, last.stdout + last.stderr
     assert picture(prefecture, DISTURBED) == wanted
     with RunLock(prefecture.state, "test") as lock:
