@@ -51,8 +51,9 @@ def host() -> Iterator[Machine]:
         pytest.skip("the checkout, the cache and systemd must be on the root file system for this")
     name = f"nest{os.getpid()}"
     folder = base.cache_folder() / f".{name}"
-    binds = ("/dev/net/tun",) if Path("/dev/net/tun").exists() else ()
-    machine = Machine(name, "host", folder / "host", Path("/"), binds)
+    tunnels = ("/dev/net/tun",) if Path("/dev/net/tun").exists() else ()
+    # The checkout by itself as well: where it lies below /tmp, the machine's own /tmp would hide it.
+    machine = Machine(name, "host", folder / "host", Path("/"), (*tunnels, str(CHECKOUT)))
     machine.blank()
     (machine.upper / "etc/systemd/system").mkdir(parents=True)
     (machine.upper / "etc/systemd/system/default.target").symlink_to("/lib/systemd/system/basic.target")

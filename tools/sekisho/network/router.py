@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from netmiko.cisco.cisco_ios import CiscoIosSSH
-from netmiko.exceptions import NetmikoBaseException
+from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseException, NetmikoTimeoutException
 
 from sekisho.core.errors import Refused, SekishoError
 from sekisho.core.state import State
@@ -23,6 +23,8 @@ from sekisho.policy.tiers import Tiers
 
 _USER = "netadmin"
 _REJECTED = r"% (Unknown|Invalid|Ambiguous|Command incomplete|Malformed|Configuration failed|.*[Ee]rror|.*[Ff]ailed)"
+# Netmiko derives the two from paramiko's errors and not from its own base.
+_NO_CONNECTION = (NetmikoBaseException, NetmikoTimeoutException, NetmikoAuthenticationException)
 _ADDRESS = re.compile(r"ip address (\S+)")
 _ROUTE = re.compile(r"ip route (\S+) (\S+)")
 
@@ -134,7 +136,7 @@ def _connected(state: State) -> Iterator[Any]:
             alt_key_file=str(ssh / "known_hosts"),
             fast_cli=True,
         )
-    except (NetmikoBaseException, OSError, ValueError) as error:
+    except (*_NO_CONNECTION, OSError, ValueError) as error:
         raise SekishoError(
             f"the core router ({address}) cannot be asked: {_short(error)}",
             "run this on the control machine, and check the router and its host key",
@@ -153,5 +155,6 @@ def _running(device: Any) -> str:  # noqa: ANN401 - netmiko is untyped
 
 
 def _short(error: Exception) -> str:
-    """Netmiko's first line; the advice for programmers below it helps no official."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """The line of netmiko's that says what is wrong; its advice for programmers helps no official."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.endswith(":")), type(error).__name__)[:200]
