@@ -118,6 +118,18 @@ def test_a_foreign_address_closes_it(prefecture: Prefecture) -> None:
     prefecture.at_desk(PC)
 
 
+def test_the_log_agent_outlives_many_changes_of_network(prefecture: Prefecture) -> None:
+    """It is restarted at each; after five within ten seconds systemd would leave it dead, and the terminal unlogged."""
+    foreign, log = "192.168.77.2/24", "systemctl show --value -p ExecMainStartTimestampMonotonic rsyslog"
+    for profile, word in [("closed", "add"), ("lgwan", "del")] * 4:
+        before = prefecture.do(PC.lower(), log)
+        prefecture.do(PC.lower(), f"ip address {word} {foreign} dev eth0")
+        until(lambda: prefecture.on(PC.lower(), f"grep -qx {profile} /run/sekisho/profile")[0] == 0, 10, profile)  # noqa: B023
+        until(lambda: prefecture.do(PC.lower(), log) != before, 10, "the log agent is restarted")  # noqa: B023
+    prefecture.at_desk(PC)
+    prefecture.do(PC.lower(), "systemctl is-active rsyslog")
+
+
 # 5. One live session a terminal
 
 
