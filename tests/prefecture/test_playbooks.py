@@ -179,7 +179,14 @@ def test_a_renewed_device_certificate_restarts_those_who_hold_it(prefecture: Pre
     units = ("sekisho-supplicant", "rsyslog")
     before = [started(prefecture, "pc-0005", unit) for unit in units]
     serial = prefecture.terminal("PC-0005").serial
-    (prefecture.state / "ca" / "terminals" / "pc-0005.crt").unlink()
+    signed = prefecture.state / "ca" / "terminals" / "pc-0005.crt"
+    signed.unlink()
+    told = play(prefecture, "terminals.yml", "--limit", "pc-0004,pc-0005", *AT_DESKS, "--check")
+    assert told.code == 0, told.text[-2000:]
+    tasks = ("A new certificate is due", "Restart the supplicant", "Restart the log agent")
+    assert told.changed == {("pc-0005", task) for task in tasks}
+    assert [started(prefecture, "pc-0005", unit) for unit in units] == before
+    assert (prefecture.terminal("PC-0005").serial, signed.exists()) == (serial, False)
     run = play(prefecture, "terminals.yml", "--limit", "pc-0005", *AT_DESKS)
     assert run.code == 0, run.text[-2000:]
     assert {task for _, task in run.changed} == {
@@ -215,6 +222,13 @@ def test_a_renewed_server_certificate_is_served(prefecture: Prefecture) -> None:
 
     before = served()
     (prefecture.state / "ca" / "servers" / "gyomu.crt").unlink()
+    told = play(prefecture, "infrastructure.yml", "--limit", "gyomu", "--check")
+    assert told.code == 0, told.text[-2000:]
+    assert told.changed == {
+        ("gyomu", "The CA signs it, unless the certificate still fits"),
+        ("gyomu", "Reload the web server"),
+    }
+    assert served() == before
     run = play(prefecture, "infrastructure.yml", "--limit", "gyomu")
     assert run.code == 0, run.text[-2000:]
     assert run.changed == {

@@ -22,6 +22,7 @@ from sekisho.identity.assignments import Assignments, differences
 from sekisho.identity.ca import Authority
 from sekisho.policy import tiers as policy
 
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what it would change.")]
 app = typer.Typer(help="The device CA, and the RADIUS server's table of assignments.", no_args_is_help=True)
 
 
@@ -46,11 +47,16 @@ def enrol(
     ],
     folder: Annotated[Path, typer.Argument(help="Where NAME.crt are kept.", file_okay=False)],
     state: StateOption = DEFAULT_STATE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Sign the terminals' requests, and tell the RADIUS server their certificates."""
-    opened = open_state(state)
-    serials = enrolment.enrol(opened, _requests(requests.read()), folder, record=Chain(opened).append)
+    opened, asked = open_state(state), _requests(requests.read())
+    if dry_run:
+        due = enrolment.due(opened, asked, folder)
+        print_json(due) if as_json else typer.echo(f"{len(due)} terminals would get a new certificate")
+        return
+    serials = enrolment.enrol(opened, asked, folder, record=Chain(opened).append)
     print_json(serials) if as_json else typer.echo(f"{len(serials)} terminals are enrolled")
 
 
@@ -60,15 +66,18 @@ def sign_server(
     request: Annotated[typer.FileBinaryRead, typer.Argument(help="The request's file, or - for standard input.")],
     certificate: Annotated[Path, typer.Argument(help="Where the certificate is put.")],
     state: StateOption = DEFAULT_STATE,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Sign a server's request."""
-    enrolment.sign_server(open_state(state), request.read(), certificate, name)
+    """Sign a server's request, unless the certificate that is there still fits it."""
+    new = enrolment.sign_server(open_state(state), request.read(), certificate, name, dry_run=dry_run)
+    done = "would be signed" if dry_run else "is signed"
+    typer.echo(f"{name}: a new certificate {done}" if new else f"{name}: the certificate is kept")
 
 
 @app.command("let-in-devices")
 def let_in_devices(
     state: StateOption = DEFAULT_STATE,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it would change anything.")] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Tell the RADIUS server which devices without 802.1X it lets in (policies/devices.yml)."""
     opened = open_state(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,10 @@ def enrol(state: State, requests: Mapping[str, str], folder: Path, *, record: Re
     """
     ledger, authority = Ledger(state), Authority(state.folder)
     tiers = tiers_policy.read()
-    by_name = {one.name: one for one in ledger.terminals()}
-    signed: dict[str, tuple[Terminal, x509.Certificate]] = {}
-    for name, asked in sorted(requests.items()):
-        one = by_name.get(name)
-        if one is None:
-            raise Refused(f"the ledger has no terminal {name}", "import the ledger first")
-        if one.kind in {"printer", "other"}:
-            raise Refused(f"{one.asset} is a {one.kind}: it gets no certificate")
-        signed[one.asset] = (one, _certificate(authority, asked.encode(), one.asset, folder / f"{name}.crt"))
+    signed = {
+        one.asset: (one, _certificate(authority, asked, one.asset, folder / f"{one.name}.crt"))
+        for one, asked in _askers(ledger, requests)
+    }
     rows = [
         {"cn": asset, "serial": ca.serial(crt), "mac": one.mac, "vlan": tiers.tiers[one.tier].vlan}
         for asset, (one, crt) in signed.items()
@@ -67,9 +62,28 @@ def enrol(state: State, requests: Mapping[str, str], folder: Path, *, record: Re
     return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
 
 
-def sign_server(state: State, asked: bytes, certificate: Path, name: str) -> None:
-    """Sign a server's PEM request (RADIUS, business system), unless the certificate in that file still fits it."""
-    _certificate(Authority(state.folder), asked, name, certificate, server=True)
+def due(state: State, requests: Mapping[str, str], folder: Path) -> list[str]:
+    """The host names of those for whom enrolling would sign a new certificate; nothing is changed.
+
+    Raises:
+        Refused: a request is not of a terminal that gets a certificate.
+    """
+    return [
+        one.name
+        for one, asked in _askers(Ledger(state), requests)
+        if _kept(asked, one.asset, folder / f"{one.name}.crt") is None
+    ]
+
+
+def sign_server(state: State, asked: bytes, certificate: Path, name: str, *, dry_run: bool = False) -> bool:
+    """Sign a server's PEM request (RADIUS, business system), unless the certificate in that file still fits it.
+
+    Whether a new one is signed; with `dry_run`, whether one would be.
+    """
+    fits = _kept(asked, name, certificate) is not None
+    if not fits and not dry_run:
+        _certificate(Authority(state.folder), asked, name, certificate, server=True)
+    return not fits
 
 
 def let_in_devices(state: State, *, record: Recorder, dry_run: bool = False) -> tuple[int, bool]:
@@ -101,16 +115,34 @@ def _end(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, tzinfo=JAPAN)
 
 
+def _askers(ledger: Ledger, requests: Mapping[str, str]) -> Iterator[tuple[Terminal, bytes]]:
+    """The terminals of these requests, each with its own."""
+    by_name = {one.name: one for one in ledger.terminals()}
+    for name, asked in sorted(requests.items()):
+        one = by_name.get(name)
+        if one is None:
+            raise Refused(f"the ledger has no terminal {name}", "import the ledger first")
+        if one.kind in {"printer", "other"}:
+            raise Refused(f"{one.asset} is a {one.kind}: it gets no certificate")
+        yield one, asked.encode()
+
+
 def _certificate(
     authority: Authority, asked: bytes, name: str, path: Path, *, server: bool = False
 ) -> x509.Certificate:
-    if path.exists():
-        try:
-            old = x509.load_pem_x509_certificate(path.read_bytes())
-        except ValueError as error:
-            raise BadInput(f"{path} is not a certificate", "remove it, and enrol again") from error
-        if ca.matches(old, asked, name):
-            return old
+    if old := _kept(asked, name, path):
+        return old
     new = authority.sign(asked, name, server=server)
     write_atomic(path, ca.pem(new))
     return new
+
+
+def _kept(asked: bytes, name: str, path: Path) -> x509.Certificate | None:
+    """The certificate in the file, if it fits the request and need not be renewed."""
+    if not path.exists():
+        return None
+    try:
+        old = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise BadInput(f"{path} is not a certificate", "remove it, and enrol again") from error
+    return old if ca.matches(old, asked, name) else None
