@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from prefecture import Prefecture, until
+from prefecture import SEKISHO, Prefecture, until
 from sekisho.core.reason import typed
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.standing import Standing
@@ -82,6 +83,40 @@ def test_status_names_each_difference_between_radius_and_the_ledger(prefecture: 
         assert [asset in line and word in line for line in found].count(True) == 1, (asset, found)
     assert len(found) == 5
     assert prefecture.json("status")["sound"]
+
+
+def test_status_can_be_asked_at_any_moment_of_a_wave(prefecture: Prefecture) -> None:
+    """What a run is just moving is no difference, and everything else still is."""
+    wave = prefecture.wave(PC)
+    seen, spoilt, pictures = set[str](), list[str](), 0
+    run = subprocess.Popen(
+        prefecture.argv(SEKISHO, "migrate", "--wave", wave),
+        env=prefecture.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while run.poll() is None:
+            told = prefecture.json("status", code=None)
+            if told["run"] is None:
+                continue  # it has not begun, or has just ended
+            pictures += 1
+            assert (told["run"]["pid"], told["run"]["what"]) == (run.pid, f"wave {wave}")
+            assert (told["unknown"], told["differences"]) == (None, [])
+            seen |= {one["standing"] for one in told["terminals"] if one["asset"] == PC}
+            if "probation" in seen and not spoilt:
+                with changed(prefecture, "mac='02:5e:00:00:00:99'", OTHER):
+                    differing = prefecture.json("status", code=1)["differences"]
+                    spoilt = [one["values"]["asset"] for one in differing]
+        assert run.returncode == 0
+        assert pictures >= 5
+        assert spoilt == [OTHER]
+        after = prefecture.json("status")
+        assert (after["run"], after["sound"]) == (None, True)
+    finally:
+        run.kill()
+        run.wait()
+        prefecture.home([PC])
 
 
 def test_a_wave_does_not_begin_while_radius_and_the_ledger_differ(prefecture: Prefecture) -> None:

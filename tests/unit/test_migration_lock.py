@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sekisho.core.errors import BadInput
-from sekisho.migration.lock import RunLock
+from sekisho.migration.lock import RunLock, at_work
 
 _RUN = """
 import subprocess, sys, time
@@ -43,6 +43,9 @@ def test_a_second_run_is_refused_while_the_first_lives(tmp_path: Path) -> None:
     try:
         with pytest.raises(BadInput, match="a test"), RunLock(tmp_path, "second"):
             pass
+        there = at_work(tmp_path)
+        assert there is not None
+        assert (there.pid, there.what) == (run.pid, "a test")
     finally:
         run.kill()
         run.wait()
@@ -54,6 +57,7 @@ def test_orphans_of_a_killed_run_are_ended_before_the_next_begins(tmp_path: Path
     run.kill()
     run.wait()
     assert _alive(child)
+    assert at_work(tmp_path) is None  # its child is no run
     with RunLock(tmp_path, "second") as lock:
         assert lock.orphans == [child]
         deadline = time.monotonic() + 5

@@ -12,6 +12,7 @@ from sekisho.cli import tables
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
 from sekisho.cli.progress import Progress
 from sekisho.cli.tables import say
+from sekisho.core.clock import japan
 from sekisho.core.errors import BadInput, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.reason import Reason
@@ -77,6 +78,7 @@ def show_status(
     else:
         tables.print_terminals(picture.terminals, every=wave is not None)
         tables.print_summary(picture.terminals)
+        _print_run(picture)
         _print_differences(picture)
     if not picture.sound:
         raise typer.Exit(1)
@@ -90,6 +92,19 @@ def _print_wave(state: State, wave: str, refused: SekishoError | None, *, as_jso
     else:
         tables.print_summary(picture.terminals)
         _print_differences(picture)
+
+
+def _print_run(picture: status.Status) -> None:
+    if run := picture.run:
+        since = japan(run.since)
+        print(
+            say(
+                Both(
+                    f"実行中: {run.what} (プロセス {run.pid}、{since} 開始)",
+                    f"a run is at work: {run.what} (process {run.pid}, since {since})",
+                )
+            )
+        )
 
 
 def _print_differences(picture: status.Status) -> None:

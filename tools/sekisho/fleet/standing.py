@@ -80,3 +80,6 @@ LEGAL: dict[Standing, frozenset[Standing]] = {
 
 # A wave is done when each of its terminals stands at one of these.
 SETTLED = frozenset({_S.CONFIRMED, _S.DEFERRED, _S.QUARANTINED})
+
+# Between two tiers: the intent is recorded, and RADIUS may have acted on it before the ledger says so.
+MOVING = frozenset({_S.CROSSING, _S.CONFIRMING, _S.RETURNING, _S.QUARANTINING, _S.RELEASING})

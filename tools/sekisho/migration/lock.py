@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
@@ -87,12 +88,11 @@ class RunLock:
         return True
 
     def _end_orphans(self) -> None:
-        holder = self._holder()
-        if holder is not None and _born(holder["pid"]) == holder["born"]:
+        if there := at_work(self.path.parent):
             raise BadInput(
                 Both(
-                    f"別の実行が進行中: {holder['what']} (プロセス {holder['pid']}、{japan(str(holder['at']))} 開始)",
-                    f"another run is at work: {holder['what']} (process {holder['pid']}, since {holder['at']})",
+                    f"別の実行が進行中: {there.what} (プロセス {there.pid}、{japan(there.since)} 開始)",
+                    f"another run is at work: {there.what} (process {there.pid}, since {there.since})",
                 ),
                 Both("終わるのを待ってから、もう一度実行する", "wait for it to end, and run this again"),
             )
@@ -109,12 +109,24 @@ class RunLock:
             time.sleep(0.05)
         self.orphans = sorted(set(self.orphans))
 
-    def _holder(self) -> dict[str, int | str] | None:
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return content if isinstance(content, dict) and {"pid", "born", "at", "what"} <= set(content) else None
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is alive: its process, when it began (UTC), and what it does."""
+
+    pid: int
+    since: str
+    what: str
+
+
+def at_work(folder: Path) -> Run | None:
+    """Another process's run that holds the lock of a state folder, if it is alive; asking takes no lock."""
+    try:
+        said = json.loads((folder / "run.lock").read_text(encoding="utf-8"))
+        one, born = Run(int(said["pid"]), str(said["at"]), str(said["what"])), said["born"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return one if one.pid != os.getpid() and _born(one.pid) == born else None
 
 
 def _born(process: int | str) -> int:
