@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "prefecture"))
 
+import on_probation
 from prefecture import BIN, CHECKOUT, Prefecture, until
 from sekisho.core import folders
 from sekisho.fleet.terminal import Terminal
 from sekisho.lab import lifecycle
 from sekisho.migration import plan
 from sekisho.policy import waves
+from watch import without_network
 
 NAME = "bench"
 FOLDER = CHECKOUT / "build" / "bench"
@@ -95,6 +98,23 @@ def drive(town: Prefecture, wave: str) -> dict[str, object]:
     return said
 
 
+def dark(town: Prefecture, batches: Sequence[Sequence[Terminal]]) -> list[float]:
+    """Seconds without network of every passage of a terminal, batch by batch; only the one that crosses is probed."""
+    found: list[float] = []
+    for batch in batches:
+        assets = [one.asset for one in batch]
+
+        def go(going: Sequence[str] = assets) -> None:
+            on_probation.cross(town, going)
+            on_probation.confirm(town, going)
+
+        passages = without_network(town, assets, go)
+        if missing := [asset for asset in assets if len(passages[asset]) != 2]:
+            sys.exit(f"not two passages, into probation and out of it: {', '.join(missing)}")
+        found += [one.seconds for some in passages.values() for one in some]
+    return found
+
+
 def main(count: int) -> int:
     town, assets = prepared(count)
     policy = waves.read()
@@ -116,6 +136,11 @@ def main(count: int) -> int:
     plain["settle"] = sum(timed(lambda b=b: playbook(town, "settle.yml", b, policy.forks)) for b in batches)
     plain["exit"] = sum(timed(lambda b=b: checks(town, "exit", b)) for b in batches)
     report(count, few, many, plain, files)
+    say("time without network, batch by batch")
+    town.home(assets)
+    seconds = dark(town, batches)
+    print(f"  without network: median {statistics.median(seconds):.2f} s, worst {max(seconds):.2f} s  (aim 1)")
+    print(f"  of {len(seconds)} passages of {len(assets)} terminals", flush=True)
     lifecycle.down(NAME)
     return 0
 
