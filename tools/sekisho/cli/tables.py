@@ -15,7 +15,7 @@ from sekisho.core.language import Bilingual, Both, told
 from sekisho.fleet import departments
 from sekisho.fleet.ledger import Step
 from sekisho.fleet.standing import Standing
-from sekisho.fleet.terminal import Terminal
+from sekisho.fleet.terminal import KINDS, Terminal
 from sekisho.migration.summary import Outcome, Summary, summarise
 from sekisho.policy import tiers
 
@@ -27,12 +27,6 @@ _COLOURS = {
     Outcome.UNREACHABLE: "yellow",
     Outcome.QUARANTINED: "red",
     Outcome.WAITING: "yellow",
-}
-KINDS = {
-    "staff": Both("職員端末", "staff terminal"),
-    "mynumber": Both("番号利用端末", "My Number terminal"),
-    "printer": Both("プリンタ", "printer"),
-    "other": Both("その他機器", "other device"),
 }
 ASSET = Both("資産番号", "asset")
 MAC = Both("MACアドレス", "MAC")
