@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sekisho.cli.options import asked
+from sekisho.cli.options import say
 from sekisho.core.clock import japan
-from sekisho.core.language import Bilingual, Both, told
+from sekisho.core.language import Bilingual, Both
 from sekisho.fleet import departments
 from sekisho.fleet.ledger import Step
 from sekisho.fleet.standing import Standing
@@ -37,11 +37,6 @@ WHY = Both("理由", "reason")
 NEXT = Both("次にすること", "what to do next")
 COUNT = Both("台数", "terminals")
 WAVE = Both("ウェーブ", "wave")
-
-
-def say(text: str | Bilingual) -> str:
-    """A text in the language that was asked for."""
-    return told(text, asked())
 
 
 def table(*headings: Bilingual) -> Table:

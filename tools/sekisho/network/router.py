@@ -15,7 +15,7 @@ from typing import Any
 from netmiko.cisco.cisco_ios import CiscoIosSSH
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseException, NetmikoTimeoutException
 
-from sekisho.core.errors import Refused, SekishoError
+from sekisho.core.errors import Missing, Refused, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.state import State
 from sekisho.fleet import hosts
@@ -132,6 +132,11 @@ class _Vtysh(CiscoIosSSH):
 def _connected(state: State) -> Iterator[Any]:
     address = hosts.read(policy.read()).one("core_router").address
     ssh = state.path("ssh").resolve()
+    if not (ssh / "id_ed25519").exists():
+        raise Missing(
+            Both(f"{ssh / 'id_ed25519'} がない", f"{ssh / 'id_ed25519'} is not there"),
+            Both("playbooks/site.yml が作る。この環境で先に実行する", "playbooks/site.yml makes it; run that first"),
+        )
     try:
         device = _Vtysh(
             host=str(address),
