@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -322,3 +323,32 @@ def test_a_bad_value_is_read_in_both_languages_through_pydantic() -> None:
     assert isinstance(fault["ctx"]["error"], BadValue)
     assert faults.told(fault).ja.startswith("devices.0.mac: 'zz' はMACアドレスではない")
     assert faults.told(fault).en.startswith("devices.0.mac: 'zz' is no MAC address")
+
+
+def test_a_router_that_cannot_be_asked_for_want_of_a_key(say: Say, tmp_path: Path) -> None:
+    say("fleet", "import", folders.data("inventory") / "example" / "ledger.csv", "--state", tmp_path / "s")
+    code, told = say("network", "show", "--state", tmp_path / "s")
+    assert (code, f"{tmp_path / 's' / 'ssh' / 'id_ed25519'} がない" in told) == (3, True), told
+
+
+def test_a_pack_and_an_auditor_are_told_in_both_languages(say: Say, tmp_path: Path) -> None:
+    state, key, pack, signed = (tmp_path / name for name in ("s", "key", "pack.zip", "signed.json"))
+    say("fleet", "import", folders.data("inventory") / "example" / "ledger.csv", "--state", state)
+    assert "手元に保管する" in say("auditor", "keygen", key)[1]
+    assert "既にある" in say("auditor", "keygen", key)[1]
+    assert "記録2番: 外部監査人" in say("auditor", "add", f"{key}.pub", "--name", "外部監査人", "--state", state)[1]
+    assert "有効な外部確認がない:" in say("auditor", "list", "--state", state)[1]
+    assert "no outside confirmation holds:" in say("auditor", "list", "--state", state, "--lang", "en")[1]
+    assert "記録2件" in say("pack", "build", "-o", pack, "--state", state)[1]
+    words = ("pack", "countersign", pack, "--verdict", "yes", "--expires", "2099-03-31", "-o", signed)
+    assert "この鍵は証跡パック自体に署名した鍵" in say(*words, "--key", state / "keys" / "signer")[1]
+    assert "判定「可」、有効期限 2099-03-31" in say(*words, "--key", key)[1]
+    assert "対象は記録2番まで" in say("auditor", "accept", signed, "--state", state)[1]
+    code, told = say("auditor", "accept", signed, "--state", state, "--lang", "en")
+    assert (code, "on the chain already" in told, JAPANESE.search(told)) == (2, True, None)
+    with sqlite3.connect(state / "sekisho.db") as database:
+        database.execute("DROP TRIGGER record_is_fixed")
+        database.execute("UPDATE record SET kind = 'fleet.other' WHERE seq = 1")
+    build = ("pack", "build", "-o", pack, "--state", state)
+    assert "記録1番: データベースの内容が署名された内容と違う" in say(*build)[1]
+    assert "record 1: what the database says of it is not what was signed" in say(*build, "--lang", "en")[1]

@@ -19,7 +19,7 @@ _CA_YEARS = 10
 _DEVICE_DAYS = 730
 _SKEW = timedelta(minutes=5)  # a certificate is valid a little before now: clocks differ
 _LARGEST = 16 * 1024
-_UNSIGNED = Both("何にも署名していない", "nothing was signed")
+_UNSIGNED = Both("署名はしていない", "nothing was signed")
 
 
 class Authority:

@@ -135,7 +135,10 @@ def _connected(state: State) -> Iterator[Any]:
     if not (ssh / "id_ed25519").exists():
         raise Missing(
             Both(f"{ssh / 'id_ed25519'} がない", f"{ssh / 'id_ed25519'} is not there"),
-            Both("playbooks/site.yml が作る。この環境で先に実行する", "playbooks/site.yml makes it; run that first"),
+            Both(
+                "機器へのSSH接続に使う鍵をそこに置く(演習環境では `sekisho lab up` が作る)",
+                "put the key for SSH to the machines there; in a lab, `sekisho lab up` makes it",
+            ),
         )
     try:
         device = _Vtysh(
