@@ -88,9 +88,9 @@ def public_key(pem: bytes, where: str) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError) as error:
-        raise UnreadableError(f"{where}: no public key in PEM form") from error
+        raise UnreadableError(f"{where}: PEM形式の公開鍵ではありません / no public key in PEM form") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise UnreadableError(f"{where}: not an Ed25519 key")
+        raise UnreadableError(f"{where}: Ed25519の鍵ではありません / not an Ed25519 key")
     return key
 
 
@@ -105,16 +105,18 @@ class Archive:
             total += entry.file_size
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if not NAME.fullmatch(entry.filename) or len(entry.filename) > 200 or kind not in (0, stat.S_IFREG):
-                raise UnreadableError(f"a file with the name {entry.filename[:200]!r} has no place in a pack")
+                raise UnreadableError(f"{entry.filename[:200]!r}: パックにない名前です / it has no place in a pack")
             if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise UnreadableError(f"{entry.filename}: encrypted, or packed in an unusual way")
+                raise UnreadableError(
+                    f"{entry.filename}: 暗号化または特殊な圧縮です / encrypted, or packed in an unusual way"
+                )
             if entry.file_size > MAX_FILE or total > MAX_TOTAL or len(self.names) >= MAX_FILES:
-                raise UnreadableError(f"{entry.filename}: too large for a pack")
+                raise UnreadableError(f"{entry.filename}: 大きすぎます / too large for a pack")
             self.names.append(entry.filename)
         seen: set[str] = set()
         for name in self.names:
             if name.casefold() in seen:
-                raise UnreadableError(f"two files with the name {name}")
+                raise UnreadableError(f"{name}: 同じ名前が二つあります / two files with this name")
             seen.add(name.casefold())
 
     def read(self, name: str) -> bytes:
@@ -149,9 +151,9 @@ def statement(raw: bytes, key: Ed25519PublicKey | None, kind: str, name: str) ->
             raise ValueError("another kind of document")  # noqa: TRY301 - one answer for every fault
         return dict(content)
     except InvalidSignature as error:
-        raise wrong(name, "changed", "its signature does not fit") from error
+        raise wrong(name, "changed", "署名が合いません / its signature does not fit") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
-        raise wrong(name, "changed", f"not a signed statement ({error})") from error
+        raise wrong(name, "changed", f"署名された文書ではありません / not a signed statement ({error})") from error
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -172,7 +174,7 @@ def compare(listed: dict[str, str], found: dict[str, str]) -> None:
         if have is None:
             raise wrong(place, "reordered" if want in there else "removed")
         if want is None or (more > 0 and want in there):
-            raise wrong(place, "added", "the manifest does not name it")
+            raise wrong(place, "added", "目録にありません / the manifest does not name it")
         if more < 0 and want not in there:
             raise wrong(place, "removed")
         raise wrong(place, "reordered" if want in there else "changed")
@@ -192,10 +194,12 @@ def walk(archive: Archive, places: Sequence[str], key: Ed25519PublicKey) -> list
         if not isinstance(content, dict) or content.get("seq") != number:
             said = content.get("seq") if isinstance(content, dict) else None
             later = isinstance(said, int) and said > number
-            raise wrong(place, "removed" if later else "reordered", f"record {said} stands in its place")
+            why = f"記録 {said} があります / record {said} stands in its place"
+            raise wrong(place, "removed" if later else "reordered", why)
         if content.get("previous") != (chain[-1] if chain else GENESIS):
             before = places[number - 2] if chain else place
-            raise wrong(before, "changed", f"record {number} was written after another record than this one")
+            why = f"記録 {number} の前は別の記録です / record {number} was written after another record than this one"
+            raise wrong(before, "changed", why)
         chain.append(sha256(raw).hexdigest())
     return chain
 
@@ -225,7 +229,8 @@ def extends(chain: Sequence[str], after: Path, key: Ed25519PublicKey) -> None:
     for number, was in enumerate(earlier, 1):
         now = chain[number - 1] if number <= len(chain) else None
         if now != was:
-            raise wrong(f"records/{number}.json", "changed" if now else "removed", "since the earlier pack")
+            what = "changed" if now else "removed"
+            raise wrong(f"records/{number}.json", what, "以前のパックと違います / since the earlier pack")
 
 
 def _verify(archive: Archive, digest: str, trust: Ed25519PublicKey | None, after: Path | None) -> Verified:
@@ -236,9 +241,10 @@ def _verify(archive: Archive, digest: str, trust: Ed25519PublicKey | None, after
         claimed = statement(sealed, None, PACK, MANIFEST)["predicate"]["signer"]["public_key"]
         key = public_key(str(claimed).encode(), MANIFEST)
     except (KeyError, TypeError, UnreadableError) as error:
-        raise wrong(MANIFEST, "changed", "it names no key") from error
+        raise wrong(MANIFEST, "changed", "鍵がありません / it names no key") from error
     if trust is not None and fingerprint(key) != fingerprint(trust):
-        raise WrongError(f"{MANIFEST}: signed by {fingerprint(key)}, not by the trusted key {fingerprint(trust)}")
+        why = f"signed by {fingerprint(key)}, not by the trusted key {fingerprint(trust)}"
+        raise WrongError(f"{MANIFEST}: {why} (指定の鍵による署名ではありません)")
     content = statement(sealed, key, PACK, MANIFEST)
     try:
         listed = {str(one["name"]): str(one["digest"]["sha256"]) for one in content["subject"]}
@@ -246,17 +252,18 @@ def _verify(archive: Archive, digest: str, trust: Ed25519PublicKey | None, after
         head = (int(predicate["head"]["length"]), str(predicate["head"]["digest"]))
         policies = str(predicate["policies"])
     except (KeyError, TypeError, ValueError) as error:
-        raise wrong(MANIFEST, "changed", f"not a manifest ({error})") from error
+        raise wrong(MANIFEST, "changed", f"目録ではありません / not a manifest ({error})") from error
     found = {name: sha256(archive.read(name)).hexdigest() for name in archive.names if name != MANIFEST}
     compare(listed, found)
     chain = walk(archive, in_order(found), key)
     if head != (len(chain), chain[-1] if chain else GENESIS):
-        raise WrongError(f"record {head[0]}: removed, or {MANIFEST} names another head than record {len(chain)}")
+        why = f"removed, or {MANIFEST} names another head than record {len(chain)}"
+        raise WrongError(f"record {head[0]}: {why} (記録 {head[0]} がないか、目録の末尾が違います)")
     lines = [
         f"{found[name]}  {name.removeprefix('policies/')}\n" for name in sorted(found) if name.startswith("policies/")
     ]
     if sha256("".join(lines).encode()).hexdigest() != policies:
-        raise wrong("policies", "changed", "their digest is not the one in the manifest")
+        raise wrong("policies", "changed", "目録のダイジェストと違います / their digest is not the one in the manifest")
     if after is not None:
         extends(chain, after, key)
     return Verified(digest, fingerprint(key), len(chain), head[1], policies, predicate, tuple(chain))

@@ -164,9 +164,9 @@ def test_a_my_number_terminal_and_a_printer_never_move(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("status", "--lang", "xx"), "'xx' is not one of 'ja', 'en'"),
+        (("status", "--lang", "xx"), "'xx' は指定できない。次のいずれか: 'ja', 'en'"),
         (("migrate",), "--wave"),
-        (("migrat",), "No such command 'migrat'"),
+        (("migrat",), "'migrat' という命令はない"),
         (("rollback",), "端末かウェーブ"),
         (("rollback", "PC-0001", "--wave", "pilot"), "端末かウェーブ"),
         (("release", "PC-0001", "--cleaned-by", "x"), "--scan-report"),
@@ -212,7 +212,7 @@ def test_a_database_that_is_cut_short(run: Run, state: Path) -> None:
 def test_a_ledger_that_says_nonsense(run: Run, state: Path) -> None:
     with sqlite3.connect(state / "sekisho.db") as database:
         database.execute("UPDATE terminal SET standing = 'flying' WHERE asset = 'PC-0001'")
-    told = run("fleet", "list", "--state", state)
+    told = run("fleet", "list", "--state", state, lang="en")
     assert told.code == 2
     assert "PC-0001: the ledger says 'flying'" in told.words
 
@@ -240,7 +240,7 @@ def test_a_policy_that_is_wrong(run: Run, state: Path, home: Path, file: str, ol
     assert old in text
     (home / file).write_text(text.replace(old, new, 1), encoding="utf-8")
     words = ("network", "compile") if file == "tiers.yml" else ("migrate", "--wave", "pilot", "--state", state)
-    told = run(*words)
+    told = run(*words, lang="en")
     assert told.code == 2
     assert said in told.words
     assert file in told.words
@@ -250,7 +250,7 @@ def test_a_missing_program(run: Run, state: Path, monkeypatch: pytest.MonkeyPatc
     (state / "ssh").mkdir(exist_ok=True)
     (state / "ssh" / "assign_ed25519").write_text("", encoding="utf-8")
     monkeypatch.setenv("PATH", str(tmp_path))
-    told = run("identity", "table", "--state", state)
+    told = run("identity", "table", "--state", state, lang="en")
     assert told.code == 3
     assert "the program ssh is not installed" in told.words
 

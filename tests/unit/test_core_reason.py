@@ -140,7 +140,7 @@ def test_a_phrase_is_recognised_with_its_values(en: str) -> None:
 
 
 def test_what_is_no_phrase_is_told_as_it_came() -> None:
-    assert phrases.both("Permission denied") == Both("Permission denied", "Permission denied")
+    assert phrases.both("Out of cheese") == Both("Out of cheese", "Out of cheese")
 
 
 def test_every_check_says_its_fact_and_its_remedy_in_both_languages() -> None:

@@ -128,7 +128,7 @@ def test_a_bad_cell_is_named_with_line_column_and_reason(tmp_path: Path, column:
     bad = list({**GOOD, column: value}.values())
     source = _read(tmp_path, _csv([ROWS[1], bad, ROWS[2]]))
     assert [(fault.line, fault.column) for fault in source.faults] == [(3, JAPANESE[list(GOOD).index(column)])]
-    assert told in source.faults[0].reason
+    assert told in source.faults[0].reason.en
     assert [one.asset for one in source.facts] == ["PC-0002", "PR-0001"]
 
 
@@ -138,13 +138,13 @@ def test_both_rows_of_a_repetition_are_bad(tmp_path: Path, column: str) -> None:
     other = {**GOOD, "asset": "A2", "name": "a2", "mac": "025e00000042", column: one[column]}
     source = _read(tmp_path, _csv([list(one.values()), ROWS[2], list(other.values())]))
     assert [fault.line for fault in source.faults] == [2, 4]
-    assert "stands also in line 4" in source.faults[0].reason
+    assert "stands also in line 4" in source.faults[0].reason.en
     assert [one.asset for one in source.facts] == ["PR-0001"]
 
 
 def test_a_row_with_more_cells_than_headings_is_bad(tmp_path: Path) -> None:
     source = _read(tmp_path, _csv([[*ROWS[0], "left over"]]))
-    assert "more cells than headings" in source.faults[0].reason
+    assert "more cells than headings" in source.faults[0].reason.en
 
 
 def test_a_line_break_in_a_cell_does_not_shift_the_lines(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_formula_of_a_workbook_is_not_calculated(tmp_path: Path) -> None:
     book.save(stream)
     source = _read(tmp_path, stream.getvalue())
     assert [(fault.line, fault.column) for fault in source.faults] == [(2, JAPANESE[-1])]
-    assert "formula" in source.faults[0].reason
+    assert "formula" in source.faults[0].reason.en
 
 
 def _zip(**members: bytes) -> bytes:
@@ -284,13 +284,13 @@ def test_the_hardware_changes_only_while_unplanned(tmp_path: Path, state: State)
         seq = Chain(state).append(tx, "wave.planned", {"type": "wave", "name": "w"}, {})
         Ledger(state).move(tx, "PC-0001", Standing.PLANNED, who="t", why=typed("t"), record=seq, wave="w")
     done = _import(state, _read(tmp_path, _csv([ROWS[0]])))
-    assert "only while the terminal is unplanned" in done.faults[0].reason
+    assert "only while the terminal is unplanned" in done.faults[0].reason.en
     fixed = [*ROWS[2][:2], "025e000000ab", *ROWS[2][3:]]
-    assert "it is fixed" in _import(state, _read(tmp_path, _csv([fixed]))).faults[0].reason
+    assert "it is fixed" in _import(state, _read(tmp_path, _csv([fixed]))).faults[0].reason.en
     kind = [*ROWS[1][:3], "その他", *ROWS[1][4:]]
-    assert "new asset number" in _import(state, _read(tmp_path, _csv([kind]))).faults[0].reason
+    assert "new asset number" in _import(state, _read(tmp_path, _csv([kind]))).faults[0].reason.en
     taken = ["PC-0100", "", "025e00000021", *ROWS[0][3:]]
-    assert "belongs to PR-0001" in _import(state, _read(tmp_path, _csv([taken]))).faults[0].reason
+    assert "belongs to PR-0001" in _import(state, _read(tmp_path, _csv([taken]))).faults[0].reason.en
 
 
 @settings(max_examples=300, deadline=None)
@@ -342,7 +342,7 @@ def test_the_command_refuses_with_code_2_and_names_every_row(tmp_path: Path) -> 
         (4, "課"),
         (4, "利用者/管理者"),
     ]
-    assert "nothing was imported" in done.stderr
+    assert "何も取り込んでいない" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -81,10 +81,11 @@ def crossed_and_held(state: State) -> None:
     gate = Both("入口ゲート", "entry gate")
     fact = checks.catalogue()["administrators"]
     detail = phrases.both("unexpected administrators: rogue")
+    full = phrases.both("No space left on device")
     reasons = {
         "PC-0002": because(Code.CHECK_FAILED, gate=gate, check=fact.id, fact=fact, detail=detail, remedy=fact.remedy),
         "PC-0003": because(Code.OUT_OF_REACH, gate=gate),
-        "PC-0004": because(Code.PLAYBOOK_FAILED, stage=Both("準備作業", "preparing"), said="No space left on device"),
+        "PC-0004": because(Code.PLAYBOOK_FAILED, stage=Both("準備作業", "preparing"), said=full),
         "PC-0005": because(Code.STAYED, said=phrases.both("the switch did not acknowledge the end of the old session")),
     }
     standings = {"PC-0003": Standing.UNREACHED}

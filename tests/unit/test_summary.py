@@ -152,14 +152,14 @@ def test_free_text_of_an_older_state_is_shown_as_it_is(
 def test_bars_speak_the_language_that_was_asked_for(lang: options.Lang, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = io.StringIO()
     monkeypatch.setattr("sekisho.cli.progress.Console", lambda **_: Console(file=heard, force_terminal=True, width=150))
-    options.speak(lang)
+    options.hear(["--lang", lang])
     try:
         with Progress(quiet=False, verbose=False) as progress:
             for stage in STAGES:
                 progress.stage(stage, 3)
                 progress.step()
     finally:
-        options.speak(options.Lang.JA)
+        options.hear([])
     for stage in STAGES.values():
         assert (stage.ja if lang == options.Lang.JA else stage.en) in heard.getvalue()
     assert bool(JAPANESE.search(heard.getvalue())) == (lang == options.Lang.JA)

@@ -11,8 +11,10 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from sekisho.cli.options import asked
+from sekisho.cli.options import asked, hear, say
 from sekisho.core.errors import Missing, SekishoError
+from sekisho.core.language import Both
+from sekisho.core.phrases import both
 
 app = typer.Typer(
     name="sekisho",
@@ -39,6 +41,7 @@ def _register(asked: str | None) -> None:
 
 def main() -> None:
     """Run the command line; every failure is told in words, with an exit code that says whose turn it is."""
+    hear(sys.argv)
     _register(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
         code = app(standalone_mode=False)
@@ -46,7 +49,14 @@ def main() -> None:
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _say("stopped; run the same command again to continue")
+        _print(
+            say(
+                Both(
+                    "中断した。同じ命令をもう一度実行すると続きから行う",
+                    "stopped; run the same command again to continue",
+                )
+            )
+        )
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
@@ -57,24 +67,31 @@ def main() -> None:
 def _tell(error: Exception) -> int:
     """Tell a failure; the exit code that it asks for."""
     if isinstance(error, SekishoError):
-        _say(error.told(asked()))
+        _print(error.told(asked()))
         return error.exit_code
     if isinstance(error, TyperException):
-        if told := error.format_message().replace("Value error, ", ""):  # empty when nothing but the help was asked for
-            _say(f"{told}\n  → see the command's --help")
+        if told := say(
+            both(error.format_message().replace("Value error, ", ""))
+        ):  # empty when nothing but the help was asked for
+            _print(told + say(Both("\n  → 使い方は --help で確認する", "\n  → see the command's --help")))
         return 2
     if os.environ.get("SEKISHO_DEBUG"):
         traceback.print_exception(error)
     if isinstance(error, OSError):
-        where = error.filename or "this machine"
-        _say(f"{where}: {error.strerror or error}\n  → check the path, its owner and rights, and the free space")
+        where, why = error.filename or say(Both("この機械", "this machine")), say(both(str(error.strerror or error)))
+        advice = Both(
+            "パス、その所有者・権限、空き容量を確認する", "check the path, its owner and rights, and the free space"
+        )
+        _print(f"{where}: {why}\n  → {say(advice)}")
         return Missing.exit_code
-    _say(
-        f"a fault in sekisho itself ({type(error).__name__}: {error})\n"
-        "  → nothing more was done; run it again with SEKISHO_DEBUG=1 and report what it prints"
+    fault = Both("sekisho自体の不具合", "a fault in sekisho itself")
+    advice = Both(
+        "これ以上は何もしていない。SEKISHO_DEBUG=1 を付けてもう一度実行し、表示された内容を報告する",
+        "nothing more was done; run it again with SEKISHO_DEBUG=1 and report what it prints",
     )
+    _print(f"{say(fault)} ({type(error).__name__}: {error})\n  → {say(advice)}")
     return 1
 
 
-def _say(words: str) -> None:
+def _print(words: str) -> None:
     Console(stderr=True, soft_wrap=True).print(f"sekisho: {words}", markup=False, highlight=False)

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.core.errors import BadInput, Refused
+from sekisho.core.language import Bilingual, Both
 from sekisho.core.state import open_state
 from sekisho.core.text import plain
 from sekisho.evidence.chain import Chain
@@ -39,6 +40,7 @@ def import_ledger(
     state: StateOption = DEFAULT_STATE,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Import the good rows and leave out the bad.")] = False,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Take over a terminal ledger: all rows, or none. Importing again updates owners and departments."""
     policy = tiers.read()
@@ -53,8 +55,11 @@ def import_ledger(
     if refused:
         bad = len({fault.line for fault in done.faults})
         raise BadInput(
-            f"{file}: {bad} bad rows; nothing was imported",
-            "mend the lines above, or give --skip-bad to import the others",
+            Both(f"{file}: {bad}行に誤りがあり、何も取り込んでいない", f"{file}: {bad} bad rows; nothing was imported"),
+            Both(
+                "上の行を直すか、--skip-bad を付けて他の行だけを取り込む",
+                "mend the lines above, or give --skip-bad to import the others",
+            ),
         )
 
 
@@ -64,7 +69,7 @@ def list_terminals(
     wave: Annotated[str | None, typer.Option("--wave", help="Only this wave.")] = None,
     standing: Annotated[Standing | None, typer.Option("--standing", help="Only this standing.")] = None,
     as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Every terminal of the ledger."""
     found = Ledger(open_state(state)).terminals(wave=wave, standing=None if standing is None else [standing])
@@ -79,7 +84,7 @@ def show_terminal(
     asset: Annotated[str, typer.Argument(help="The asset number.")],
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """One terminal with its whole history: when, who, why, and the record that proves it."""
     ledger = Ledger(open_state(state))
@@ -95,18 +100,40 @@ def show_terminal(
 
 
 @fleet.command("devices")
-def list_devices(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def list_devices(
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
     """Devices without 802.1X and whether they get their fixed VLAN today; exit code 1 when one does not."""
     found = appliances.judge(devices.read(), Ledger(open_state(state)).terminals(), devices.today())
     if as_json:
-        print_json([{**one.device.model_dump(mode="json"), "given": one.given, "why_not": one.why} for one in found])
+        print_json(
+            [
+                {
+                    **one.device.model_dump(mode="json"),
+                    "given": one.given,
+                    "why_not": None if one.why is None else asdict(one.why),
+                }
+                for one in found
+            ]
+        )
     else:
         for one in found:
-            word = "given" if one.given else f"not given: {one.why}"
-            typer.echo(f"{one.device.asset}  {one.device.mac}  until {one.device.until}  {word}")
+            word = (
+                Both("VLANを割当て", "given")
+                if one.why is None
+                else Both(f"VLANを割り当てない: {one.why.ja}", f"not given: {one.why.en}")
+            )
+            until = Both(f"承認期限 {one.device.until}", f"until {one.device.until}")
+            typer.echo(f"{one.device.asset}  {one.device.mac}  {say(until)}  {say(word)}")
     if refused := [one.device.asset for one in found if not one.given]:
         raise Refused(
-            f"no VLAN for {', '.join(refused)}", "renew the approval in policies/devices.yml, or mend the entry"
+            Both(f"VLANを割り当てない機器: {'、'.join(refused)}", f"no VLAN for {', '.join(refused)}"),
+            Both(
+                "policies/devices.yml の承認を更新するか、記載を直す",
+                "renew the approval in policies/devices.yml, or mend the entry",
+            ),
         )
 
 
@@ -117,6 +144,7 @@ def print_inventory(
     everything: Annotated[  # noqa: ARG001 - Ansible asks with it; it is the default here
         bool, typer.Option("--list", help="All groups and hosts (the default).")
     ] = True,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """The dynamic inventory that Ansible reads through `inventory/ledger`."""
     policy = tiers.read()
@@ -129,20 +157,43 @@ def print_inventory(
 
 
 def _tell(done: load.Outcome, ignored: tuple[str, ...]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    for fault in done.faults[:_SHOWN]:
-        console.print(str(fault), markup=False)
-    if len(done.faults) > _SHOWN:
-        console.print(f"… and {len(done.faults) - _SHOWN} more; --json names all")
+    lines: list[Bilingual] = [*done.faults[:_SHOWN]]
+    if (more := len(done.faults) - _SHOWN) > 0:
+        lines.append(Both(f"… ほかに{more}件。--json ですべて示す", f"… and {more} more; --json names all"))
     if ignored:
-        console.print(f"columns not used: {', '.join(ignored)}", markup=False)
-    if done.added or done.changed or done.unchanged:
-        console.print(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were")
+        lines.append(Both(f"使わなかった列: {'、'.join(ignored)}", f"columns not used: {', '.join(ignored)}"))
+    added, changed = len(done.added), len(done.changed)
+    if added or changed or done.unchanged:
+        lines.append(
+            Both(
+                f"追加 {added}台、変更 {changed}台、変更なし {done.unchanged}台",
+                f"{added} added, {changed} changed, {done.unchanged} as they were",
+            )
+        )
     if done.elsewhere:
-        console.print(f"the ledger's tier was kept for {_some(done.elsewhere)}: a tier changes only by a crossing")
+        some = _some(done.elsewhere)
+        lines.append(
+            Both(
+                f"系統は台帳のままとした(系統は移行でのみ変わる): {some.ja}",
+                f"the ledger's tier was kept for {some.en}: a tier changes only by a crossing",
+            )
+        )
     if done.vanished:
-        console.print(f"in the ledger but not in the file, and kept: {_some(done.vanished)}")
+        some = _some(done.vanished)
+        lines.append(
+            Both(
+                f"ファイルにないが台帳に残した: {some.ja}",
+                f"in the ledger but not in the file, and kept: {some.en}",
+            )
+        )
+    console = Console(soft_wrap=True, highlight=False)
+    for line in lines:
+        console.print(say(line), markup=False)
 
 
-def _some(assets: list[str]) -> str:
-    return ", ".join(assets[:20]) + (f" and {len(assets) - 20} more" if len(assets) > 20 else "")
+def _some(assets: list[str]) -> Both:
+    few, more = assets[:20], len(assets) - 20
+    return Both(
+        "、".join(few) + (f" ほか{more}台" if more > 0 else ""),
+        ", ".join(few) + (f" and {more} more" if more > 0 else ""),
+    )

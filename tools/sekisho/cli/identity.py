@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.cli import tables
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.core import sshkey
 from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
 from sekisho.core.state import open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.ledger import Ledger
@@ -32,7 +33,10 @@ def register(root: typer.Typer) -> None:
 
 
 @app.command()
-def init(state: StateOption = DEFAULT_STATE) -> None:
+def init(
+    state: StateOption = DEFAULT_STATE,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
     """Make the device CA and the key of the RADIUS server's one command, unless they are there."""
     folder = open_state(state).folder
     Authority(folder)
@@ -49,15 +53,23 @@ def enrol(
     state: StateOption = DEFAULT_STATE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Sign the terminals' requests, and tell the RADIUS server their certificates."""
     opened, asked = open_state(state), _requests(requests.read())
     if dry_run:
         due = enrolment.due(opened, asked, folder)
-        print_json(due) if as_json else typer.echo(f"{len(due)} terminals would get a new certificate")
+        if as_json:
+            print_json(due)
+            return
+        count = len(due)
+        typer.echo(say(Both(f"新しい証明書を要する端末 {count}台", f"{count} terminals would get a new certificate")))
         return
     serials = enrolment.enrol(opened, asked, folder, record=Chain(opened).append)
-    print_json(serials) if as_json else typer.echo(f"{len(serials)} terminals are enrolled")
+    if as_json:
+        print_json(serials)
+        return
+    typer.echo(say(Both(f"端末{len(serials)}台の証明書を登録済み", f"{len(serials)} terminals are enrolled")))
 
 
 @app.command("sign-server")
@@ -67,46 +79,79 @@ def sign_server(
     certificate: Annotated[Path, typer.Argument(help="Where the certificate is put.")],
     state: StateOption = DEFAULT_STATE,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Sign a server's request, unless the certificate that is there still fits it."""
     new = enrolment.sign_server(open_state(state), request.read(), certificate, name, dry_run=dry_run)
-    done = "would be signed" if dry_run else "is signed"
-    typer.echo(f"{name}: a new certificate {done}" if new else f"{name}: the certificate is kept")
+    if as_json:
+        print_json({"changed": new})
+        return
+    if not new:
+        typer.echo(say(Both(f"{name}: 今の証明書のまま", f"{name}: the certificate is kept")))
+    elif dry_run:
+        typer.echo(say(Both(f"{name}: 新しい証明書が要る", f"{name}: a new certificate would be signed")))
+    else:
+        typer.echo(say(Both(f"{name}: 新しい証明書を発行", f"{name}: a new certificate is signed")))
 
 
 @app.command("let-in-devices")
 def let_in_devices(
     state: StateOption = DEFAULT_STATE,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Tell the RADIUS server which devices without 802.1X it lets in (policies/devices.yml)."""
     opened = open_state(state)
     count, changed = enrolment.let_in_devices(opened, record=Chain(opened).append, dry_run=dry_run)
-    typer.echo(f"{count} devices without 802.1X are let in" + ("" if changed else "; nothing changed"))
+    if as_json:
+        print_json({"devices": count, "changed": changed})
+        return
+    told = Both(f"802.1X非対応機器{count}台を許可", f"{count} devices without 802.1X are let in")
+    typer.echo(say(told if changed else Both(f"{told.ja}。変更なし", f"{told.en}; nothing changed")))
 
 
 @app.command()
-def table(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def table(
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
     """The RADIUS server's table, as it is now."""
     rows = Assignments(open_state(state)).table()
     if as_json:
         print_json([row.__dict__ for row in rows])
         return
-    shown = Table("terminal", "vlan", "lease", "left (s)", "port", "revoked")
+    shown = tables.table(
+        Both("端末", "terminal"),
+        Both("VLAN", "vlan"),
+        Both("割当て番号", "lease"),
+        Both("残り(秒)", "left (s)"),
+        Both("接続先", "port"),
+        Both("失効", "revoked"),
+    )
     for row in rows:
         left = "" if row.left is None else f"{row.left:.0f}"
-        shown.add_row(row.cn, str(row.vlan), str(row.lease), left, row.nas or "-", "yes" if row.revoked else "")
+        revoked = say(Both("失効", "yes")) if row.revoked else ""
+        shown.add_row(row.cn, str(row.vlan), str(row.lease), left, row.nas or "-", revoked)
     Console().print(shown)
 
 
 @app.command()
-def compare(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def compare(
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
     """Name every difference between the RADIUS table and the ledger; exit code 1 if there is one."""
     opened = open_state(state)
     found = [one.what for one in differences(Ledger(opened).terminals(), Assignments(opened).table(), policy.read())]
-    print_json([asdict(one) for one in found]) if as_json else typer.echo(
-        "\n".join(map(str, found)) or "RADIUS and the ledger agree"
-    )
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        agree = Both("認証サーバと台帳は一致している", "RADIUS and the ledger agree")
+        typer.echo("\n".join(map(say, found)) or say(agree))
     if found:
         raise typer.Exit(1)
 
@@ -117,5 +162,8 @@ def _requests(text: str) -> dict[str, str]:
     except ValueError:
         asked = None
     if not isinstance(asked, dict) or not all(isinstance(one, str) for one in asked.values()):
-        raise BadInput("the requests are not a JSON object of names and texts", "playbooks/terminals.yml makes them")
+        raise BadInput(
+            Both("証明書要求が、名前と内容の組のJSONではない", "the requests are not a JSON object of names and texts"),
+            Both("playbooks/terminals.yml が作る", "playbooks/terminals.yml makes them"),
+        )
     return asked

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.core.files import write_atomic
+from sekisho.core.language import Both
 from sekisho.core.state import open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet import hosts
@@ -26,6 +27,7 @@ def register(root: typer.Typer) -> None:
 @app.command("compile")
 def compile_(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; default: standard output.")] = None,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Compile policies/tiers.yml into the core router's nftables ruleset, and prove it no wider than the policy."""
     tiers = policy.read()
@@ -39,14 +41,20 @@ def compile_(
 
 
 @app.command()
-def show(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+def show(
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
     """Read the router; exit code 1 if it differs from the policy."""
     facts = router.reading(open_state(state))
     if as_json:
         print_json(facts)
     else:
         typer.echo(facts["running"])
-        typer.echo("\n".join(facts["differs"]) or "the router is as the policy says")
+        typer.echo(
+            "\n".join(facts["differs"]) or say(Both("中継ルータは方針のとおり", "the router is as the policy says"))
+        )
     if facts["differs"]:
         raise typer.Exit(1)
 
@@ -56,6 +64,7 @@ def apply(
     state: StateOption = DEFAULT_STATE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read, and say which lines would be set.")] = False,
     as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Lead the router to the policy, and put both readings on the chain."""
     opened = open_state(state)
@@ -65,4 +74,7 @@ def apply(
         facts = router.apply(opened)
         with opened.transaction() as tx:
             Chain(opened).append(tx, "router.applied", {"type": "device", "name": "core"}, facts)
-    print_json(facts) if as_json else typer.echo("\n".join(facts["lines"]) or "nothing to change")
+    if as_json:
+        print_json(facts)
+        return
+    typer.echo("\n".join(facts["lines"]) or say(Both("変更の必要なし", "nothing to change")))

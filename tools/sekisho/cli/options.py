@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from contextvars import ContextVar
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,15 +26,24 @@ class Lang(StrEnum):
 _asked: ContextVar[language.Language] = ContextVar("asked", default="ja")
 
 
-def speak(value: Lang) -> Lang:
-    """Speak this language from now on; what `--lang` does."""
-    _asked.set(value.value)
-    return value
+def hear(words: Sequence[str]) -> None:
+    """Speak the language that `--lang` in a command line asks for, or else SEKISHO_LANG.
+
+    The words are looked at before they are parsed, so that a fault in them is told in that language too.
+    """
+    given = [word.removeprefix("--lang=") for word in words if word.startswith("--lang=")]
+    given += [value for option, value in pairwise(words) if option == "--lang"]
+    _asked.set("en" if "en" in (given or [os.environ.get("SEKISHO_LANG", "")]) else "ja")
 
 
 def asked() -> language.Language:
-    """The language that the command was told to speak; Japanese before it was told anything."""
+    """The language to speak; Japanese unless another was asked for."""
     return _asked.get()
+
+
+def say(text: str | language.Bilingual) -> str:
+    """A text in the language that was asked for."""
+    return language.told(text, asked())
 
 
 StateOption = Annotated[
@@ -39,7 +51,7 @@ StateOption = Annotated[
     typer.Option("--state", envvar="SEKISHO_STATE", help="The state folder: ledger, chain, keys.", file_okay=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-LangOption = Annotated[Lang, typer.Option("--lang", callback=speak, help="Japanese (ja) or English (en).")]
+LangOption = Annotated[Lang, typer.Option("--lang", envvar="SEKISHO_LANG", help="Japanese (ja) or English (en).")]
 DEFAULT_STATE = Path("state")
 DEFAULT_LANG = Lang.JA
 

@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
-from sekisho.cli.tables import say
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.core.clock import JAPAN, now
 from sekisho.core.language import Both
 from sekisho.core.reason import because
@@ -38,7 +37,7 @@ def plan(
         typer.Option("--terminal", help="Put these terminals (asset numbers) into a wave of their own."),
     ] = None,
     as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Cut the LGWAN staff terminals into waves by rings; waves that have begun stay as they are."""
     waves = policy.read()

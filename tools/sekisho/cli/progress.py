@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from sekisho.cli.tables import say
+from sekisho.cli.options import say
 from sekisho.migration.wave import STAGES
 
 

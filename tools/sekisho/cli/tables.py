@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sekisho.cli.options import asked
+from sekisho.cli.options import say
 from sekisho.core.clock import japan
-from sekisho.core.language import Bilingual, Both, told
+from sekisho.core.language import Bilingual, Both
 from sekisho.fleet import departments
 from sekisho.fleet.ledger import Step
 from sekisho.fleet.standing import Standing
-from sekisho.fleet.terminal import Terminal
+from sekisho.fleet.terminal import KINDS, Terminal
 from sekisho.migration.summary import Outcome, Summary, summarise
 from sekisho.policy import tiers
 
@@ -28,12 +28,6 @@ _COLOURS = {
     Outcome.QUARANTINED: "red",
     Outcome.WAITING: "yellow",
 }
-KINDS = {
-    "staff": Both("職員端末", "staff terminal"),
-    "mynumber": Both("番号利用端末", "My Number terminal"),
-    "printer": Both("プリンタ", "printer"),
-    "other": Both("その他機器", "other device"),
-}
 ASSET = Both("資産番号", "asset")
 MAC = Both("MACアドレス", "MAC")
 DEPARTMENT = Both("所属", "department")
@@ -43,11 +37,6 @@ WHY = Both("理由", "reason")
 NEXT = Both("次にすること", "what to do next")
 COUNT = Both("台数", "terminals")
 WAVE = Both("ウェーブ", "wave")
-
-
-def say(text: str | Bilingual) -> str:
-    """A text in the language that was asked for."""
-    return told(text, asked())
 
 
 def table(*headings: Bilingual) -> Table:

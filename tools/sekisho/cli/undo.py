@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.cli.progress import Progress
-from sekisho.cli.tables import say
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
+from sekisho.core.phrases import both
 from sekisho.core.reason import because, typed
 from sekisho.core.sentences import Code
 from sekisho.core.state import State, open_state
@@ -39,7 +39,7 @@ def roll_back(
     why: Annotated[str | None, typer.Option("--why", help="The reason, for the record.")] = None,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Take terminals back: from probation straight home; confirmed ones into quarantine."""
     if bool(terminal) == bool(wave):
@@ -74,7 +74,7 @@ def release(
         datetime | None, typer.Option("--reinstalled", help="The day of reinstallation.", formats=["%Y-%m-%d"])
     ] = None,
     state: StateOption = DEFAULT_STATE,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Take quarantined terminals back to the LGWAN tier, through the return gate."""
     if (scan_report is None) == (reinstalled is None):
@@ -87,7 +87,11 @@ def release(
     try:
         proof = {"scan_report_sha256": sha256(scan_report.read_bytes()).hexdigest()} if scan_report else {}
     except OSError as error:
-        raise BadInput(f"{scan_report}: {error.strerror}", "name the report's file") from error
+        why = both(str(error.strerror))
+        raise BadInput(
+            Both(f"{scan_report}: {why.ja}", f"{scan_report}: {why.en}"),
+            Both("検査報告書のファイルを指定する", "name the report's file"),
+        ) from error
     proof |= {"reinstalled": reinstalled.date().isoformat()} if reinstalled else {}
     opened = open_state(state)
     chosen = _named(opened, terminal)
@@ -104,7 +108,7 @@ def defer(
     terminal: Annotated[list[str], typer.Argument(help="Asset numbers.")],
     why: Annotated[str, typer.Option("--why", help="The reason, for the record.")],
     state: StateOption = DEFAULT_STATE,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Put terminals off: their wave waits for them no longer. `sekisho plan --terminal` takes them up again."""
     opened = open_state(state)

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.cli.progress import Progress
-from sekisho.cli.tables import say
+from sekisho.core import phrases
 from sekisho.core.clock import japan
 from sekisho.core.errors import BadInput, SekishoError
 from sekisho.core.language import Both
@@ -19,6 +19,13 @@ from sekisho.core.reason import Reason
 from sekisho.core.state import State, open_state
 from sekisho.fleet import operator
 from sekisho.migration import rehearse, start, status
+
+_OUTCOMES = {
+    "ok": Both("問題なし", "ok"),
+    "failed": Both("失敗", "failed"),
+    "unreachable": Both("応答なし", "unreachable"),
+    "missing": Both("結果なし", "missing"),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +43,7 @@ def migrate(
     ] = False,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Name each Ansible task.")] = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Move a wave: entry gate, prepare, cross, settle, exit gate, confirm. Run again, it continues."""
     with Progress(quiet=as_json, verbose=verbose) as progress:
@@ -67,7 +74,7 @@ def show_status(
     wave: Annotated[str | None, typer.Option("--wave", help="Only this wave.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask RADIUS; the exit code is then 1.")] = False,
     as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.asked`
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Where every terminal stands; exit code 1 when RADIUS and the ledger differ, or RADIUS cannot be asked."""
     picture = status.read(open_state(state), wave=wave, ask_radius=not offline)
@@ -118,7 +125,8 @@ def _print_differences(picture: status.Status) -> None:
 def _print_rehearsal(changes: dict[str, Any]) -> None:
     table = tables.table(tables.ASSET, Both("変更箇所", "would change"), Both("結果", "outcome"), tables.WHY)
     for name, one in changes["terminals"].items():
-        table.add_row(name, str(one["changed"]), one["outcome"], escape(one["reason"]))
+        reason = say(phrases.both(one["reason"]))
+        table.add_row(name, str(one["changed"]), say(_OUTCOMES[one["outcome"]]), escape(reason))
     console = Console()
     console.print(table)
     for line in changes["diff"]:

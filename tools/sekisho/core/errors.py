@@ -8,6 +8,15 @@ from typing import ClassVar
 from sekisho.core.language import Bilingual, Language, told
 
 
+class BadValue(ValueError):  # noqa: N818 - a value in a file is what is bad
+    """What is wrong with one value, in both languages: a validator's answer, which pydantic keeps with its fault."""
+
+    def __init__(self, ja: str, en: str) -> None:
+        super().__init__(en)
+        self.ja = ja
+        self.en = en
+
+
 class SekishoError(Exception):
     """A failure that the user is told about, without a traceback.
 

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 
 from sekisho.core.errors import Missing
+from sekisho.core.language import Both
+from sekisho.core.phrases import both
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
@@ -35,4 +37,13 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise Missing(f"cannot write {path}: {error.strerror}", "free space or check the folder's owner") from error
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: OSError) -> Missing:
+    """What is told when `path` could not be written."""
+    why = both(str(error.strerror))
+    return Missing(
+        Both(f"{path} に書き込めない: {why.ja}", f"cannot write {path}: {why.en}"),
+        Both("空き容量を確保するか、フォルダの所有者を確認する", "free space or check the folder's owner"),
+    )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sekisho.core.errors import Missing
+from sekisho.core.language import Both
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parents[1]
@@ -25,7 +26,11 @@ def data(name: str) -> Path:
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    raise Missing(f"the folder {name}/ was not found", f"looked at: {', '.join(map(str, candidates))}")
+    looked = ", ".join(map(str, candidates))
+    raise Missing(
+        Both(f"フォルダ {name}/ が見つからない", f"the folder {name}/ was not found"),
+        Both(f"探した場所: {looked}", f"looked at: {looked}"),
+    )
 
 
 def inventory() -> Path:

@@ -1,4 +1,4 @@
-"""What programs say that know only English (the checks' assertions, the RADIUS server's program), in Japanese.
+"""What programs say that know only English (the checks, the RADIUS server's program, the system), in Japanese.
 
 `{}` stands for whatever they put there. A sentence that is not here is told as it came.
 """
@@ -102,6 +102,55 @@ PHRASES = {
         "失効させたが、スイッチが切断を確認しなかった。ケーブルを抜くこと"
     ),
     "unknown word {}": "知らない命令 {}",
+    # the operating system
+    "No such file or directory": "ファイルまたはフォルダがない",
+    "Permission denied": "権限がない",
+    "Operation not permitted": "許されていない操作",
+    "Is a directory": "フォルダである",
+    "Not a directory": "フォルダではない",
+    "File exists": "同じ名前のものが既にある",
+    "File name too long": "ファイル名が長すぎる",
+    "No space left on device": "空き容量がない",
+    "Disk quota exceeded": "割当て容量を超えた",
+    "Read-only file system": "読取り専用のディスク",
+    "Input/output error": "ディスクの読み書きに失敗した",
+    # SQLite
+    "database is locked": "他の命令が使用中",
+    "database or disk is full": "空き容量がない",
+    "disk I/O error": "ディスクの読み書きに失敗した",
+    "unable to open database file": "データベースのファイルを開けない",
+    "attempt to write a readonly database": "書き込む権限がない",
+    "file is not a database": "データベースのファイルではない",
+    "database disk image is malformed": "データベースが壊れている",
+    # PyYAML and sekisho/core/yamlfile.py; csv
+    "key {} stands twice": "項目 {} が二度ある",
+    "aliases are not used in these files": "別名(*)は使えない",
+    "could not find expected ':'": "「:」がない",
+    "mapping values are not allowed here": "ここに「:」は書けない(字下げか引用符の誤り)",
+    "expected <block end>, but found {}": "字下げか区切りが違う({}がある)",
+    "expected ',' or {}, but got {}": "「,」か{}がない({}がある)",
+    "expected the node content, but found {}": "値がない({}がある)",
+    "found character {} that cannot start any token": "{}で始まる語は書けない",
+    "found unexpected end of stream": "引用符が閉じていない",
+    "found unknown escape character {}": "知らないエスケープ文字 {}",
+    "could not determine a constructor for the tag {}": "タグ {} は使えない",
+    "unexpected end of data": "引用符が閉じていない",
+    "{} expected after {}": "{1} の後に {0} がない",
+    # the command line (Typer)
+    "Missing option {}.": "{} の指定がない",
+    "Missing argument {}.": "{} の指定がない",
+    "Missing command.": "命令の指定がない",
+    "No such command {}.": "{} という命令はない",
+    "No such command {}. Did you mean {}?": "{} という命令はない。{} の誤りではないか",
+    "No such option: {}": "{} というオプションはない",
+    "No such option: {} (Possible options: {})": "{} というオプションはない。近いもの: {}",
+    "Option {} requires an argument.": "{} の後に値がない",
+    "Got unexpected extra argument(s) ({})": "余分な語がある: {}",
+    "Invalid value for {}: {} is not one of {}.": "{} に {} は指定できない。次のいずれか: {}",
+    "Invalid value for {}: {}": "{} の値が正しくない: {}",
+    # sekisho/evidence
+    "another kind of document": "別の種類の文書",
+    "a field is of another kind": "項目の形式が違う",
 }
 
 

@@ -118,7 +118,7 @@ SENTENCES: dict[Code, tuple[str, str]] = {
         "the auditor keys were changed after the pack was made (record {record})",
     ),
     _C.FREEZE: ("移行停止期間({first}〜{last}): {why}", "no crossing between {first} and {last}: {why}"),
-    _C.ROUTER_DIFFERS: ("中核ルータの設定が方針と違う: {line}", "the router differs from the policy: {line}"),
+    _C.ROUTER_DIFFERS: ("中継ルータの設定が方針と違う: {line}", "the router differs from the policy: {line}"),
     _C.TOO_MANY_FAILED: (
         "{size}台のうち{count}台が不可または復帰(方針の上限は{allowed}台)",
         "{count} of {size} terminals failed, the policy allows {allowed}",

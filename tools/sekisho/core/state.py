@@ -10,6 +10,7 @@ from typing import Any
 
 from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
+from sekisho.core.phrases import both
 from sekisho.core.schema import SCHEMA, VERSION
 
 _PATIENCE = 20.0  # seconds that a writer waits for another
@@ -60,7 +61,7 @@ class State:
                 self._connection.rollback()
             raise Missing(
                 Both(
-                    f"{self.folder} に記録できない ({error})",
+                    f"{self.folder} に記録できない ({both(str(error)).ja})",
                     f"the state in {self.folder} could not be written: {error}",
                 ),
                 Both(
@@ -132,7 +133,7 @@ def _there(file: Path) -> bool:
 
 def _closed(folder: Path, what: str) -> Missing:
     return Missing(
-        Both(f"{folder} を開けない ({what})", f"{folder} cannot be opened: {what}"),
+        Both(f"{folder} を開けない ({both(what).ja})", f"{folder} cannot be opened: {what}"),
         Both(
             "フォルダの所有者・権限・空き容量を確認する(sekishoは管理者権限で実行する)",
             "check the folder's owner, rights and free space; sekisho runs as root",
@@ -142,7 +143,7 @@ def _closed(folder: Path, what: str) -> Missing:
 
 def _unreadable(file: Path, what: str) -> BadInput:
     return BadInput(
-        Both(f"{file}: 読めない ({what})", f"{file}: {what}"),
+        Both(f"{file}: 読めない ({both(what).ja})", f"{file}: {what}"),
         Both(
             "--state で別のフォルダを指定するか、控えから復元する",
             "name another folder by --state, or restore this one from its backup",
@@ -159,7 +160,13 @@ def _migrate(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.commit()
     if version > VERSION:
-        raise BadInput(f"{file} was written by a newer sekisho (version {version})", "use that one")
+        raise BadInput(
+            Both(
+                f"{file} は新しい版のsekishoが書いたもの(形式{version})",
+                f"{file} was written by a newer sekisho (version {version})",
+            ),
+            Both("その版を使う", "use that one"),
+        )
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sekisho.core import faults
 from sekisho.core.errors import BadInput, Missing
+from sekisho.core.language import Both
+from sekisho.core.phrases import both
 
 
 class Strict(BaseModel):
@@ -20,6 +23,11 @@ class Strict(BaseModel):
 
 Model = TypeVar("Model", bound=BaseModel)
 _LIMIT = 4 * 1024 * 1024
+_MEND = Both("その行を直して、もう一度実行する", "mend the line and try again")
+_MEND_FILE = Both("ファイルを直して、もう一度実行する", "mend the file and try again")
+_MEND_LINES = Both(
+    "何もしていない。上の行を直して、もう一度実行する", "nothing was done; mend the lines above and try again"
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,40 +58,44 @@ def load(path: Path, model: type[Model]) -> Model:
     """
     try:
         if path.stat().st_size > _LIMIT:
-            raise BadInput(f"{path}: larger than {_LIMIT // 1024 // 1024} MiB", "split it")
+            size = _LIMIT // 1024 // 1024
+            raise BadInput(
+                Both(f"{path}: {size} MiBを超えている", f"{path}: larger than {size} MiB"), Both("分割する", "split it")
+            )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise Missing(
-            f"{path} is not there", "restore it, or set SEKISHO_HOME to the folder that holds yours"
+            Both(f"{path} がない", f"{path} is not there"),
+            Both(
+                "復元するか、自分のファイルがあるフォルダを SEKISHO_HOME で指定する",
+                "restore it, or set SEKISHO_HOME to the folder that holds yours",
+            ),
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read ({error})", "save it as UTF-8") from error
+        raise BadInput(
+            Both(f"{path}: 読めない ({error})", f"{path}: cannot be read ({error})"),
+            Both("UTF-8で保存する", "save it as UTF-8"),
+        ) from error
     try:
         node = yaml.compose(text, Loader=_Loader)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadInput(f"{path}:{line}: {error.problem}", "mend the line and try again") from error
+        problem = both(str(error.problem))
+        raise BadInput(Both(f"{path}:{line}: {problem.ja}", f"{path}:{line}: {problem.en}"), _MEND) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadInput(f"{path}: not YAML ({error})", "mend the file and try again") from error
+        raise BadInput(Both(f"{path}: YAMLではない ({error})", f"{path}: not YAML ({error})"), _MEND_FILE) from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        faults = [f"{path}:{_line(node, fault['loc'])}: {_told(dict(fault))}" for fault in error.errors()]
-        raise BadInput("\n".join(faults), "nothing was done; mend the lines above and try again") from error
-
-
-def _told(fault: dict[str, Any]) -> str:
-    where = ".".join(str(step) for step in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key"
-    if fault["type"] == "missing":
-        return f"{where}: is missing"
-    return (
-        f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-        if where
-        else fault["msg"].removeprefix("Value error, ")
-    )
+        found = [(f"{path}:{_line(node, one['loc'])}", faults.told(one)) for one in faults.distinct(error.errors())]
+        raise BadInput(
+            Both(
+                "\n".join(f"{where}: {what.ja}" for where, what in found),
+                "\n".join(f"{where}: {what.en}" for where, what in found),
+            ),
+            _MEND_LINES,
+        ) from error
 
 
 def _line(node: yaml.Node | None, steps: tuple[int | str, ...]) -> int:

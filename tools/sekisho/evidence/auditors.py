@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sekisho.core.errors import BadInput, Refused
+from sekisho.core.language import Both
 from sekisho.core.state import State
 from sekisho.evidence import keys, statement
-from sekisho.evidence.chain import Chain
+from sekisho.evidence.chain import Chain, record_name
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def every(state: State) -> list[Auditor]:
     for one in chain.records("auditor.*"):
         key = chain.public_key()
         if key is not None:
-            statement.check(one.envelope, key, f"record {one.seq}")
+            statement.check(one.envelope, key, record_name(one.seq))
         print_of = str(one.body["fingerprint"])
         if one.kind == "auditor.added":
             found[print_of] = Auditor(print_of, str(one.body["auditor"]), str(one.body["public_key"]), one.seq, None)
@@ -62,13 +63,25 @@ def add(state: State, key: Ed25519PublicKey, *, name: str, who: str) -> Auditor:
         Refused: it is the key that signs our own records.
     """
     if not name.strip():
-        raise BadInput("the auditor's name is empty", 'give it as --name "監査法人…"')
+        raise BadInput(
+            Both("監査人の名前が空", "the auditor's name is empty"),
+            Both('--name "監査法人…" のように指定する', 'give it as --name "監査法人…"'),
+        )
     print_of = keys.fingerprint(key)
     with state.transaction() as tx:
         if any(one.fingerprint == print_of for one in every(state)):
-            raise BadInput(f"the key {print_of} was added before", "see `sekisho auditor list`; a new term, a new key")
+            raise BadInput(
+                Both(f"鍵 {print_of} は登録済み", f"the key {print_of} was added before"),
+                Both(
+                    "`sekisho auditor list` で確認する。任期が改まれば鍵も改める",
+                    "see `sekisho auditor list`; a new term, a new key",
+                ),
+            )
         if print_of == keys.fingerprint(keys.signer_of(state, create=True).public_key()):
-            raise Refused("this key signs our own records", "an auditor's key is made on the auditor's own PC")
+            raise Refused(
+                Both("この鍵は当方の記録に署名する鍵", "this key signs our own records"),
+                Both("監査人の鍵は監査人自身のPCで作る", "an auditor's key is made on the auditor's own PC"),
+            )
         pem = keys.public_pem(key)
         facts = {"fingerprint": print_of, "auditor": name.strip(), "public_key": pem, "who": who}
         seq = Chain(state).append(tx, "auditor.added", {"type": "policy", "name": "auditors"}, facts)
@@ -88,7 +101,13 @@ def remove(state: State, fingerprint: str, *, who: str) -> Auditor:
     with state.transaction() as tx:
         found = [one for one in current(state) if fingerprint and one.fingerprint.startswith(fingerprint.lower())]
         if len(found) != 1:
-            raise BadInput(f"{fingerprint}: {len(found)} auditor keys in force begin so", "see `sekisho auditor list`")
+            raise BadInput(
+                Both(
+                    f"{fingerprint} で始まる有効な監査人の鍵は{len(found)}本",
+                    f"{fingerprint}: {len(found)} auditor keys in force begin so",
+                ),
+                Both("`sekisho auditor list` で確認する", "see `sekisho auditor list`"),
+            )
         (one,) = found
         facts = {"fingerprint": one.fingerprint, "auditor": one.name, "who": who}
         seq = Chain(state).append(tx, "auditor.removed", {"type": "policy", "name": "auditors"}, facts)

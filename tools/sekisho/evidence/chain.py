@@ -12,11 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from sekisho.core.clock import stamp
 from sekisho.core.errors import Missing, Refused
+from sekisho.core.language import Bilingual, Both, told
 from sekisho.core.state import State, Transaction
 from sekisho.evidence import keys, statement
 
 GENESIS = "0" * 64  # what the first record names as the one before it, and the head of an empty chain
-_RESTORE = "do not rely on this state; restore it from a backup that an earlier pack confirms"
+_RESTORE = Both(
+    "この環境の記録に依拠しないこと。以前の証跡パックで確かめた控えから復元する",
+    "do not rely on this state; restore it from a backup that an earlier pack confirms",
+)
+_KEYS = Both("keys/ を控えから復元する", "restore keys/ from your backup")
 
 
 class Head(NamedTuple):
@@ -92,7 +97,7 @@ class Chain:
             "SELECT seq, envelope FROM record WHERE seq > ? AND kind GLOB ? ORDER BY seq LIMIT 500", (after, pattern)
         ):
             for row in rows:
-                yield read(bytes(row["envelope"]), f"record {row['seq']}")
+                yield read(bytes(row["envelope"]), record_name(row["seq"]))
             after = int(rows[-1]["seq"])
 
     def verify(self) -> Head:
@@ -105,18 +110,38 @@ class Chain:
         head, key, after = Head(0, GENESIS), self.public_key(), 0
         while rows := self._state.read("SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT 500", (after,)):
             for row in rows:
-                where, raw, expected = f"record {row['seq']}", bytes(row["envelope"]), head.length + 1
+                where, raw, expected = record_name(row["seq"]), bytes(row["envelope"]), head.length + 1
                 if row["seq"] != expected:
-                    raise Refused(f"record {expected} was removed", _RESTORE)
+                    raise Refused(
+                        Both(f"記録{expected}番が取り除かれている", f"record {expected} was removed"), _RESTORE
+                    )
                 if key is None:
-                    raise Missing("keys/signer.pub is not there, so no record can be checked", "restore keys/")
+                    raise Missing(
+                        Both(
+                            "keys/signer.pub がなく、記録を検証できない",
+                            "keys/signer.pub is not there, so no record can be checked",
+                        ),
+                        Both("keys/ を復元する", "restore keys/"),
+                    )
                 statement.check(raw, key, where)
                 one = read(raw, where)
                 index = (row["seq"], row["kind"], row["at"], json.loads(row["subject"]), row["digest"])
                 if index != (one.seq, one.kind, one.at, one.subject, one.digest):
-                    raise Refused(f"{where}: what the database says of it is not what was signed", _RESTORE)
+                    raise Refused(
+                        Both(
+                            f"{where.ja}: データベースの内容が署名された内容と違う",
+                            f"{where.en}: what the database says of it is not what was signed",
+                        ),
+                        _RESTORE,
+                    )
                 if one.previous != head.digest:
-                    raise Refused(f"{where}: it does not follow record {head.length}", _RESTORE)
+                    raise Refused(
+                        Both(
+                            f"{where.ja}: 記録{head.length}番に続いていない",
+                            f"{where.en}: it does not follow record {head.length}",
+                        ),
+                        _RESTORE,
+                    )
                 head = Head(one.seq, one.digest)
             after = head.length
         return head
@@ -129,14 +154,22 @@ class Chain:
     def _signer(self, last: bytes | None) -> Ed25519PrivateKey:
         if self._key is None:
             key = keys.signer_of(self._state, create=True)
-            if last is not None and statement.unseal(last, "the last record").keyid != keys.fingerprint(
-                key.public_key()
-            ):
+            ours = keys.fingerprint(key.public_key())
+            if last is not None and statement.unseal(last, Both("最後の記録", "the last record")).keyid != ours:
                 raise Refused(
-                    "keys/signer is not the key that signed the last record", "restore keys/ from your backup"
+                    Both(
+                        "keys/signer は最後の記録に署名した鍵ではない",
+                        "keys/signer is not the key that signed the last record",
+                    ),
+                    _KEYS,
                 )
             self._key = key
         return self._key
+
+
+def record_name(seq: int) -> Both:
+    """What a record is called in a message."""
+    return Both(f"記録{seq}番", f"record {seq}")
 
 
 def resource(subject: Mapping[str, str]) -> dict[str, Any]:
@@ -145,7 +178,7 @@ def resource(subject: Mapping[str, str]) -> dict[str, Any]:
     return {"name": name, "digest": {"sha256": sha256(name.encode()).hexdigest()}}
 
 
-def read(envelope: bytes, where: str) -> Record:
+def read(envelope: bytes, where: str | Bilingual) -> Record:
     """A stored envelope as a record, unchecked.
 
     Raises:
@@ -168,4 +201,10 @@ def read(envelope: bytes, where: str) -> Record:
             envelope=envelope,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"{where}: not a record of ours ({error})", _RESTORE) from error
+        raise Refused(
+            Both(
+                f"{told(where, 'ja')}: 当方の記録ではない ({error})",
+                f"{told(where, 'en')}: not a record of ours ({error})",
+            ),
+            _RESTORE,
+        ) from error

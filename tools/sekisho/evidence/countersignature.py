@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sekisho.core.clock import JAPAN, now, stamp
 from sekisho.core.errors import BadInput, Missing, Refused
-from sekisho.core.language import Both
+from sekisho.core.language import Bilingual, Both, told
+from sekisho.core.phrases import both
 from sekisho.core.reason import Reason, because
 from sekisho.core.sentences import Code
 from sekisho.core.state import State
@@ -20,6 +21,8 @@ from sekisho.evidence import auditors, keys, policies, statement, verifier
 from sekisho.evidence.chain import Chain
 
 _LIMIT = 64 * 1024
+_NAME_IT = Both("監査人から届いたファイルを指定する", "name the file that the auditor sent")
+_OURS = Both("副署", "the countersignature")
 _UNCHANGED = Both("何も変更していない", "nothing was changed")
 Verdict = Literal["yes", "no"]
 
@@ -51,10 +54,16 @@ def sign(pack: Path, key: Ed25519PrivateKey, *, verdict: Verdict, expires: date)
         BadInput: the pack cannot be read, or `expires` is past.
     """
     if expires < now().astimezone(JAPAN).date():
-        raise BadInput(f"{expires} is past", "give the last day on which the countersignature shall hold")
+        raise BadInput(
+            Both(f"{expires} は過ぎている", f"{expires} is past"),
+            Both("副署が有効な最後の日を指定する", "give the last day on which the countersignature shall hold"),
+        )
     found = verifier.verify(pack)
     if keys.fingerprint(key.public_key()) == found.fingerprint:
-        raise Refused("this key signed the pack itself", "countersign with the auditor's own key")
+        raise Refused(
+            Both("この鍵は証跡パック自体に署名した鍵", "this key signed the pack itself"),
+            Both("監査人自身の鍵で副署する", "countersign with the auditor's own key"),
+        )
     one = Countersignature(
         pack=found.digest,
         signer=found.fingerprint,
@@ -84,12 +93,15 @@ def accept(state: State, file: Path) -> tuple[Countersignature, int]:
     """
     try:
         if file.stat().st_size > _LIMIT:
-            raise BadInput(f"{file}: too large for a countersignature", "name the file that the auditor sent")
+            raise BadInput(
+                Both(f"{file}: 副署にしては大きすぎる", f"{file}: too large for a countersignature"), _NAME_IT
+            )
         raw = file.read_bytes().strip()
     except FileNotFoundError as error:
-        raise Missing(f"{file} is not there", "name the file that the auditor sent") from error
+        raise Missing(Both(f"{file} がない", f"{file} is not there"), _NAME_IT) from error
     except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}", "name the file that the auditor sent") from error
+        why = both(str(error.strerror))
+        raise BadInput(Both(f"{file}: {why.ja}", f"{file}: {why.en}"), _NAME_IT) from error
     with state.transaction() as tx:
         one, keyid = read(raw, str(file))
         reasons = _foreign(state, one, keyid, raw)
@@ -118,7 +130,7 @@ def standing(state: State) -> list[Reason]:
     if not rows or statement.digest(bytes(rows[0]["envelope"])) != name:
         return [because(Code.COUNTERSIGNATURE_REPLACED, record=accepted[-1].seq)]
     raw = bytes(rows[0]["envelope"])
-    one, keyid = read(raw, "the countersignature")
+    one, keyid = read(raw, _OURS)
     reasons = _foreign(state, one, keyid, raw)
     if one.verdict != "yes":
         reasons.append(because(Code.VERDICT_NO))
@@ -136,7 +148,7 @@ def _foreign(state: State, one: Countersignature, keyid: str, raw: bytes) -> lis
     if auditor is None:
         reasons.append(because(Code.NOT_AN_AUDITOR, key=keyid))
     else:
-        statement.check(raw, keys.parse_public(auditor.public_key, auditor.name), "the countersignature")
+        statement.check(raw, keys.parse_public(auditor.public_key, auditor.name), _OURS)
     if keyid in signers(state):
         reasons.append(because(Code.OUR_OWN_KEY))
     chain = Chain(state)
@@ -160,7 +172,7 @@ def signers(state: State) -> set[str]:
     return {str(row["k"]) for row in rows} | ({keys.fingerprint(public)} if public else set())
 
 
-def read(raw: bytes, where: str) -> tuple[Countersignature, str]:
+def read(raw: bytes, where: str | Bilingual) -> tuple[Countersignature, str]:
     """A countersignature, and the fingerprint of the key that it claims; the signature is not checked.
 
     Raises:
@@ -176,5 +188,11 @@ def read(raw: bytes, where: str) -> tuple[Countersignature, str]:
         if not isinstance(one.length, int) or one.length < 0 or one.verdict not in {"yes", "no"}:
             raise ValueError("a field is of another kind")  # noqa: TRY301 - one answer for every fault
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{where}: not a countersignature ({error})", "name the file that the auditor sent") from error
+        raise BadInput(
+            Both(
+                f"{told(where, 'ja')}: 副署ではない ({both(str(error)).ja})",
+                f"{told(where, 'en')}: not a countersignature ({error})",
+            ),
+            _NAME_IT,
+        ) from error
     return one, opened.keyid

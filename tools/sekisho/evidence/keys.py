@@ -11,7 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from sekisho.core.errors import BadInput, Missing, SekishoError
 from sekisho.core.files import write_atomic
+from sekisho.core.language import Both
+from sekisho.core.phrases import both
 from sekisho.core.state import State
+
+_KEYGEN = Both("`sekisho auditor keygen` で作る", "make one with `sekisho auditor keygen`")
+_NAME_IT = Both("鍵のファイルを指定する", "name the key's file")
 
 
 def fingerprint(key: Ed25519PublicKey) -> str:
@@ -35,9 +40,12 @@ def parse_public(pem: str | bytes, where: str) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(raw)
     except (ValueError, TypeError) as error:
-        raise BadInput(f"{where}: no public key in PEM form", "give the .pub file that keygen wrote") from error
+        raise BadInput(
+            Both(f"{where}: PEM形式の公開鍵ではない", f"{where}: no public key in PEM form"),
+            Both("keygen が書いた .pub ファイルを指定する", "give the .pub file that keygen wrote"),
+        ) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise BadInput(f"{where}: not an Ed25519 key", "make one with `sekisho auditor keygen`")
+        raise BadInput(Both(f"{where}: Ed25519の鍵ではない", f"{where}: not an Ed25519 key"), _KEYGEN)
     return key
 
 
@@ -60,13 +68,25 @@ def read_private(path: Path) -> Ed25519PrivateKey:
     """
     raw = _read(path)
     if path.stat().st_mode & 0o077:
-        raise BadInput(f"{path}: others on this machine can read this private key", f"chmod 600 {path}")
+        raise BadInput(
+            Both(
+                f"{path}: この秘密鍵をこの機械の他の利用者が読める",
+                f"{path}: others on this machine can read this private key",
+            ),
+            Both(f"chmod 600 {path} を実行する", f"chmod 600 {path}"),
+        )
     try:
         key = serialization.load_pem_private_key(raw, None)
     except (ValueError, TypeError) as error:
-        raise BadInput(f"{path}: no unencrypted private key in PEM form", "give the file that keygen wrote") from error
+        raise BadInput(
+            Both(
+                f"{path}: 暗号化されていないPEM形式の秘密鍵ではない",
+                f"{path}: no unencrypted private key in PEM form",
+            ),
+            Both("keygen が書いたファイルを指定する", "give the file that keygen wrote"),
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise BadInput(f"{path}: not an Ed25519 key", "make one with `sekisho auditor keygen`")
+        raise BadInput(Both(f"{path}: Ed25519の鍵ではない", f"{path}: not an Ed25519 key"), _KEYGEN)
     return key
 
 
@@ -80,7 +100,10 @@ def generate(path: Path) -> Ed25519PrivateKey:
     public = path.with_name(path.name + ".pub")
     for file in (path, public):
         if file.exists():
-            raise BadInput(f"{file} is there already", "name another file; a key is never overwritten")
+            raise BadInput(
+                Both(f"{file} は既にある", f"{file} is there already"),
+                Both("鍵は上書きしない。別のファイルを指定する", "name another file; a key is never overwritten"),
+            )
     key = Ed25519PrivateKey.generate()
     form = serialization.PrivateFormat.PKCS8
     pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
@@ -99,7 +122,10 @@ def signer_of(state: State, *, create: bool = False) -> Ed25519PrivateKey:
     path = state.path("keys", "signer")
     if not path.exists():
         if not create or state.read("SELECT 1 FROM record LIMIT 1"):
-            raise Missing(f"{path}: the key that signs the records is not there", "restore keys/ from your backup")
+            raise Missing(
+                Both(f"{path}: 記録に署名する鍵がない", f"{path}: the key that signs the records is not there"),
+                Both("keys/ を控えから復元する", "restore keys/ from your backup"),
+            )
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.with_name("signer.pub").unlink(missing_ok=True)  # left by a crash between the two files
         return generate(path)
@@ -109,9 +135,12 @@ def signer_of(state: State, *, create: bool = False) -> Ed25519PrivateKey:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > 64 * 1024:
-            raise BadInput(f"{path}: too large for a key", "name the key's file")
+            raise BadInput(Both(f"{path}: 鍵にしては大きすぎる", f"{path}: too large for a key"), _NAME_IT)
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise Missing(f"{path} is not there", "name the key's file") from error
+        raise Missing(Both(f"{path} がない", f"{path} is not there"), _NAME_IT) from error
     except OSError as error:
-        raise SekishoError(f"{path}: {os.strerror(error.errno or 0)}", "check its owner") from error
+        why = both(os.strerror(error.errno or 0))
+        raise SekishoError(
+            Both(f"{path}: {why.ja}", f"{path}: {why.en}"), Both("ファイルの所有者を確認する", "check its owner")
+        ) from error

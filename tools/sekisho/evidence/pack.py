@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Literal
 
-from sekisho.core.errors import Missing
+from sekisho.core.files import unwritten
 from sekisho.core.state import State
 from sekisho.evidence import keys, policies, report, statement
 from sekisho.evidence.chain import Chain, Head
@@ -98,7 +98,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise Missing(f"cannot write {path}: {error.strerror}", "free space or check the folder's owner") from error
+        raise unwritten(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sekisho.core import folders
 from sekisho.core.errors import SekishoError
+from sekisho.core.language import Both
+from sekisho.core.phrases import both
 
 
 def files() -> dict[str, bytes]:
@@ -20,7 +22,11 @@ def files() -> dict[str, bytes]:
         found = sorted(path for path in root.rglob("*") if path.is_file() and not _hidden(path.relative_to(root)))
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
     except OSError as error:
-        raise SekishoError(f"{root}: {error.strerror}", "check the owner of the policies") from error
+        why = both(str(error.strerror))
+        raise SekishoError(
+            Both(f"{root}: {why.ja}", f"{root}: {why.en}"),
+            Both("方針のファイルの所有者を確認する", "check the owner of the policies"),
+        ) from error
 
 
 def digest(contents: dict[str, bytes] | None = None) -> str:

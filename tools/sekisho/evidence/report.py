@@ -9,7 +9,7 @@ import jinja2
 
 from sekisho.core import clock, folders
 from sekisho.core.errors import Missing
-from sekisho.core.language import Language, told
+from sekisho.core.language import Both, Language, told
 from sekisho.evidence.picture import Picture
 from sekisho.fleet import departments
 from sekisho.fleet.standing import Standing
@@ -32,8 +32,8 @@ KINDS = {
     "terminal.moved": ("状態変更", "standing changed"),
     "terminal.enrolled": ("端末証明書の発行", "certificate issued"),
     "devices.let_in": ("802.1X非対応機器の許可", "devices without 802.1X let in"),
-    "router.applied": ("中核ルータの設定", "core router set"),
-    "router.reading": ("中核ルータの読取り", "core router read"),
+    "router.applied": ("中継ルータの設定", "core router set"),
+    "router.reading": ("中継ルータの読取り", "core router read"),
     "auditor.added": ("監査人の鍵を追加", "auditor key added"),
     "auditor.removed": ("監査人の鍵を削除", "auditor key removed"),
     "countersignature.accepted": ("外部監査人の副署を受理", "countersignature accepted"),
@@ -98,7 +98,10 @@ def render(picture: Picture, lang: Language) -> str:
     try:
         template = environment.get_template("report.html.j2")
     except jinja2.TemplateNotFound as error:
-        raise Missing(f"{folder}/report.html.j2 is not there", "restore it, or install sekisho again") from error
+        raise Missing(
+            Both(f"{folder}/report.html.j2 がない", f"{folder}/report.html.j2 is not there"),
+            Both("復元するか、sekishoを導入し直す", "restore it, or install sekisho again"),
+        ) from error
     rings = {ring.name: ring.label for ring in waves.read().rings}
     return template.render(
         p=picture,

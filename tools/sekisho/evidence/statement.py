@@ -19,6 +19,8 @@ from securesystemslib.exceptions import Error as SigningError
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]
 
 from sekisho.core.errors import BadInput, Refused
+from sekisho.core.language import Bilingual, Both, told
+from sekisho.core.phrases import both
 from sekisho.evidence.keys import fingerprint
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -60,7 +62,7 @@ def seal(
     return json.dumps(envelope.to_dict(), separators=(",", ":")).encode()
 
 
-def unseal(raw: bytes, where: str) -> Opened:
+def unseal(raw: bytes, where: str | Bilingual) -> Opened:
     """Read an envelope without checking its signature.
 
     Raises:
@@ -76,10 +78,16 @@ def unseal(raw: bytes, where: str) -> Opened:
             raise ValueError("another kind of document")  # noqa: TRY301 - one answer for every fault
         return Opened(keyid, str(statement["predicateType"]), subject, predicate)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error, SigningError) as error:
-        raise BadInput(f"{where}: not a signed statement ({error})", "name the file that sekisho wrote") from error
+        raise BadInput(
+            Both(
+                f"{told(where, 'ja')}: 署名された文書ではない ({both(str(error)).ja})",
+                f"{told(where, 'en')}: not a signed statement ({error})",
+            ),
+            Both("sekishoが書いたファイルを指定する", "name the file that sekisho wrote"),
+        ) from error
 
 
-def check(raw: bytes, key: Ed25519PublicKey, where: str) -> Opened:
+def check(raw: bytes, key: Ed25519PublicKey, where: str | Bilingual) -> Opened:
     """Read an envelope whose signature `key` made.
 
     Raises:
@@ -90,5 +98,11 @@ def check(raw: bytes, key: Ed25519PublicKey, where: str) -> Opened:
     try:
         Envelope.from_dict(json.loads(raw)).verify([SSlibKey.from_crypto(key, keyid=fingerprint(key))], 1)
     except SigningError as error:
-        raise Refused(f"{where}: the signature is not by the key {fingerprint(key)}", "do not rely on it") from error
+        raise Refused(
+            Both(
+                f"{told(where, 'ja')}: 鍵 {fingerprint(key)} による署名ではない",
+                f"{told(where, 'en')}: the signature is not by the key {fingerprint(key)}",
+            ),
+            Both("依拠しないこと", "do not rely on it"),
+        ) from error
     return opened

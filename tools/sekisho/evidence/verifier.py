@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sekisho.core import folders
 from sekisho.core.errors import BadInput, Missing, Refused
+from sekisho.core.language import Both
 
 
 class Verified(Protocol):
@@ -37,7 +38,10 @@ def program() -> ModuleType:
     path = folders.data("audit") / "verify_pack.py"
     spec = importlib.util.spec_from_file_location("sekisho_verify_pack", path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise Missing(f"{path} is not there", "restore it, or install sekisho again")
+        raise Missing(
+            Both(f"{path} がない", f"{path} is not there"),
+            Both("復元するか、sekishoを導入し直す", "restore it, or install sekisho again"),
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -55,9 +59,15 @@ def verify(pack: Path, *, trust: Ed25519PublicKey | None = None, after: Path | N
     try:
         found: Verified = code.verify(pack, trust=trust, after=after)
     except code.WrongError as error:
-        raise Refused(f"{pack} is not sound\n{error}", "do not rely on it") from error
+        raise Refused(
+            Both(f"証跡パック {pack} は整合していない\n{error}", f"{pack} is not sound\n{error}"),
+            Both("この証跡パックに依拠しないこと", "do not rely on it"),
+        ) from error
     except (code.UnreadableError, OSError) as error:
-        raise BadInput(f"{error}", "name a pack that `sekisho pack build` wrote") from error
+        raise BadInput(
+            Both(f"検証できない: {error}", str(error)),
+            Both("`sekisho pack build` が書いた証跡パックを指定する", "name a pack that `sekisho pack build` wrote"),
+        ) from error
     return found
 
 

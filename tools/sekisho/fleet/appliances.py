@@ -6,22 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from sekisho.fleet.terminal import Terminal
+from sekisho.core.language import Both
+from sekisho.fleet.terminal import KINDS, Terminal
 from sekisho.policy.devices import Device, Devices
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a device's port is opened by its MAC address; `why` is empty when it is."""
+    """Whether a device's port is opened by its MAC address; `why` is None when it is."""
 
     device: Device
     terminal: Terminal | None
-    why: str
+    why: Both | None
 
     @property
     def given(self) -> bool:
         """The device gets its fixed VLAN."""
-        return not self.why
+        return self.why is None
 
 
 def judge(devices: Devices, terminals: Iterable[Terminal], day: date) -> list[Verdict]:
@@ -35,14 +36,20 @@ def given(devices: Devices, terminals: Iterable[Terminal], day: date) -> list[Te
     return [one.terminal for one in judge(devices, terminals, day) if one.given and one.terminal is not None]
 
 
-def _why_not(device: Device, known: dict[str, Terminal], day: date) -> str:
+def _why_not(device: Device, known: dict[str, Terminal], day: date) -> Both | None:
     terminal = known.get(device.asset)
     if terminal is None:
-        return "the ledger has no such terminal"
+        return Both("台帳にこの機器がない", "the ledger has no such terminal")
     if terminal.kind not in ("printer", "other"):
-        return f"it is a {terminal.kind} terminal, which must authenticate by certificate"
+        return Both(
+            f"{KINDS[terminal.kind].ja}は証明書で認証しなければならない",
+            f"it is a {terminal.kind} terminal, which must authenticate by certificate",
+        )
     if terminal.mac != device.mac:
-        return f"the ledger has the MAC address {terminal.mac}"
+        return Both(f"台帳のMACアドレスは {terminal.mac}", f"the ledger has the MAC address {terminal.mac}")
     if device.expired(day):
-        return f"the approval by {device.approved_by} ended on {device.until}"
-    return ""
+        return Both(
+            f"{device.approved_by}の承認が{device.until}に切れた",
+            f"the approval by {device.approved_by} ended on {device.until}",
+        )
+    return None

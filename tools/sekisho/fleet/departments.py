@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sekisho.core import folders
+from sekisho.core.errors import BadValue
 from sekisho.core.text import folded
 from sekisho.core.yamlfile import Strict, load
 from sekisho.policy.tiers import Label
@@ -36,10 +37,16 @@ class Departments(Strict):
         seen: dict[str, str] = {}
         for code, label in self.departments.items():
             if not code.isascii() or not code.isalnum() or not code.islower():
-                raise ValueError(f"departments: {code!r}: a code has lower-case letters and digits only")
+                raise BadValue(
+                    f"departments: {code!r}: 符号に使えるのは小文字の英字と数字だけ",
+                    f"departments: {code!r}: a code has lower-case letters and digits only",
+                )
             for text in {folded(code), folded(label.ja), folded(label.en)}:
                 if seen.setdefault(text, code) != code:
-                    raise ValueError(f"departments: {text!r} names both {seen[text]} and {code}")
+                    raise BadValue(
+                        f"departments: {text!r} が {seen[text]} と {code} の両方の名前になっている",
+                        f"departments: {text!r} names both {seen[text]} and {code}",
+                    )
         return self
 
 

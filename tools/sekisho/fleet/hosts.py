@@ -9,7 +9,8 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from sekisho.core import folders
-from sekisho.core.errors import BadInput
+from sekisho.core.errors import BadInput, BadValue
+from sekisho.core.language import Both
 from sekisho.core.yamlfile import Strict, load
 from sekisho.policy.tiers import Tiers
 
@@ -38,10 +39,13 @@ class Hosts(Strict):
     def _known(self) -> Self:
         addresses = [host.address for host in self.hosts.values()]
         if len(set(addresses)) != len(addresses):
-            raise ValueError("two hosts have the same address")
+            raise BadValue("同じアドレスの機器が二つある", "two hosts have the same address")
         for name, host in self.hosts.items():
             if host.same_as is not None and host.same_as not in self.hosts:
-                raise ValueError(f"{name}: same_as names {host.same_as!r}, which is not here")
+                raise BadValue(
+                    f"{name}: same_as の {host.same_as!r} がこのファイルにない",
+                    f"{name}: same_as names {host.same_as!r}, which is not here",
+                )
         return self
 
     def of_role(self, role: Role) -> list[str]:
@@ -56,7 +60,12 @@ class Hosts(Strict):
         """
         names = self.of_role(role)
         if len(names) != 1:
-            raise BadInput(f"inventory/hosts.yml: {len(names)} hosts have the role {role}, expected one")
+            raise BadInput(
+                Both(
+                    f"inventory/hosts.yml: 役割 {role} の機器が{len(names)}台ある(1台でなければならない)",
+                    f"inventory/hosts.yml: {len(names)} hosts have the role {role}, expected one",
+                )
+            )
         return self.hosts[names[0]]
 
 
@@ -71,9 +80,22 @@ def read(tiers: Tiers) -> Hosts:
     hosts = load(path, Hosts)
     for name, host in hosts.hosts.items():
         if host.segment not in tiers.segments:
-            raise BadInput(f"{path}: {name}: {host.segment!r} is no segment", f"expected: {', '.join(tiers.segments)}")
+            known = ", ".join(tiers.segments)
+            raise BadInput(
+                Both(
+                    f"{path}: {name}: {host.segment!r} というセグメントはない",
+                    f"{path}: {name}: {host.segment!r} is no segment",
+                ),
+                Both(f"次のいずれかを書く: {known}", f"expected: {known}"),
+            )
         if host.address not in tiers.segments[host.segment].network:
-            raise BadInput(f"{path}: {name}: {host.address} is not in {host.segment}", "mend the address")
+            raise BadInput(
+                Both(
+                    f"{path}: {name}: {host.address} は {host.segment} の範囲にない",
+                    f"{path}: {name}: {host.address} is not in {host.segment}",
+                ),
+                Both("アドレスを直す", "mend the address"),
+            )
     _check_flows(tiers, hosts)
     _check_shared(tiers, hosts)
     return hosts
@@ -98,8 +120,11 @@ def _check_flows(tiers: Tiers, hosts: Hosts) -> None:
     for why, names in named:
         if unknown := [name for name in names if name not in known]:
             raise BadInput(
-                f"policies/tiers.yml: the flow {why!r}: {unknown[0]!r} is no tier, segment or host",
-                f"expected one of: {', '.join(sorted(known))}",
+                Both(
+                    f"policies/tiers.yml: 通信「{why}」: {unknown[0]!r} という系・セグメント・機器はない",
+                    f"policies/tiers.yml: the flow {why!r}: {unknown[0]!r} is no tier, segment or host",
+                ),
+                Both(f"次のいずれかを書く: {', '.join(sorted(known))}", f"expected one of: {', '.join(sorted(known))}"),
             )
     for flow in tiers.flows:
         for source in flow.from_:
@@ -109,8 +134,14 @@ def _check_flows(tiers: Tiers, hosts: Hosts) -> None:
                 one, other = home_of(source, hosts), home_of(target, hosts)
                 if any(one in never.from_ and other in never.to for never in tiers.never):
                     raise BadInput(
-                        f"policies/tiers.yml: the flow {source} → {target} ({flow.why}) joins {one} to {other}",
-                        "`never` forbids it; remove the flow, or have the security officer change `never`",
+                        Both(
+                            f"policies/tiers.yml: 通信 {source} → {target}({flow.why})が {one} を {other} につなぐ",
+                            f"policies/tiers.yml: the flow {source} → {target} ({flow.why}) joins {one} to {other}",
+                        ),
+                        Both(
+                            "`never` が禁じている。この通信を除くか、情報セキュリティ責任者が `never` を改める",
+                            "`never` forbids it; remove the flow, or have the security officer change `never`",
+                        ),
                     )
 
 
@@ -123,8 +154,14 @@ def _check_shared(tiers: Tiers, hosts: Hosts) -> None:
         met = {tier for _, tier, _ in flows}
         if name not in listed and (host.role in _SERVE_BOTH or ("lgwan" in met and met & _MET_INTERNET)):
             raise BadInput(
-                f"policies/tiers.yml: {name} is not under `shared`, and both tiers have to do with it",
-                "list it with direction, ports and why it is no bridge, or remove the flow",
+                Both(
+                    f"policies/tiers.yml: {name} は両方の系と通信するのに `shared` にない",
+                    f"policies/tiers.yml: {name} is not under `shared`, and both tiers have to do with it",
+                ),
+                Both(
+                    "方向・ポート・系の橋渡しにならない理由を書いて加えるか、その通信を除く",
+                    "list it with direction, ports and why it is no bridge, or remove the flow",
+                ),
             )
         if name not in listed or host.role == "core_router":  # what is listed of the router is what it takes
             continue
@@ -139,9 +176,17 @@ def _check_shared(tiers: Tiers, hosts: Hosts) -> None:
         }
         for word, tier, port in sorted(said ^ flows):
             where = (
-                "under `shared`, but in no flow" if (word, tier, port) in said else "in a flow, but not under `shared`"
+                Both("`shared` にあるが、`flows` にない", "under `shared`, but in no flow")
+                if (word, tier, port) in said
+                else Both("`flows` にあるが、`shared` にない", "in a flow, but not under `shared`")
             )
-            raise BadInput(f"policies/tiers.yml: {name}: {word} {tier} on {port} is {where}", "make them say the same")
+            raise BadInput(
+                Both(
+                    f"policies/tiers.yml: {name}: {word} {tier}({port})が{where.ja}",
+                    f"policies/tiers.yml: {name}: {word} {tier} on {port} is {where.en}",
+                ),
+                Both("両方を一致させる", "make them say the same"),
+            )
 
 
 def _ends(name: str, tiers: Tiers, hosts: Hosts) -> Iterator[tuple[str, str, str]]:

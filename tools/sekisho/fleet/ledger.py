@@ -13,7 +13,7 @@ from sekisho.core.language import Both
 from sekisho.core.reason import Reason
 from sekisho.core.state import State, Transaction
 from sekisho.fleet.standing import LEGAL, Standing
-from sekisho.fleet.terminal import Terminal
+from sekisho.fleet.terminal import KINDS, Terminal
 
 _COLUMNS = ", ".join(field.name for field in fields(Terminal))
 
@@ -84,10 +84,22 @@ class Ledger:
         """
         now = self.terminal(asset)
         if not now.movable:
-            raise Refused(f"{asset} never moves: it is a {now.kind} terminal of the {now.home} tier")
+            raise Refused(
+                Both(
+                    f"{asset}は移行対象外({KINDS[now.kind].ja})",
+                    f"{asset} never moves: it is a {now.kind} terminal of the {now.home} tier",
+                )
+            )
         if to not in LEGAL[now.standing]:
-            allowed = ", ".join(sorted(LEGAL[now.standing])) or "nothing"
-            raise Refused(f"{asset} cannot become {to}: it is {now.standing}, which only {allowed} may follow")
+            next_ = sorted(LEGAL[now.standing])
+            raise Refused(
+                Both(
+                    f"{asset}を「{to.ja}」にできない: 現在は「{now.standing.ja}」で、"
+                    f"次になれるのは{'・'.join(one.ja for one in next_) or 'なし'}",
+                    f"{asset} cannot become {to}: it is {now.standing}, which only {', '.join(next_) or 'nothing'}"
+                    " may follow",
+                )
+            )
         told = why.stored()
         tx.run(
             "UPDATE terminal SET standing = ?, why = ?, tier = coalesce(?, tier), wave = coalesce(?, wave),"
@@ -130,6 +142,10 @@ def _terminal(row: sqlite3.Row) -> Terminal:
         standing = Standing(row["standing"])
     except ValueError as error:
         raise BadInput(
-            f"{row['asset']}: the ledger says {row['standing']!r}, which is no standing", "restore the state's backup"
+            Both(
+                f"{row['asset']}: 台帳の状態 {row['standing']!r} は知らない語",
+                f"{row['asset']}: the ledger says {row['standing']!r}, which is no standing",
+            ),
+            Both("控えから復元する", "restore the state's backup"),
         ) from error
     return Terminal(**{**dict(row), "standing": standing, "why": reason.read(row["why"])})

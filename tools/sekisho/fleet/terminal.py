@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sekisho.core.language import Both
 from sekisho.core.reason import Reason
 from sekisho.fleet.standing import Standing
 
 Kind = Literal["staff", "mynumber", "printer", "other"]
+
+KINDS: dict[Kind, Both] = {
+    "staff": Both("職員端末", "staff terminal"),
+    "mynumber": Both("番号利用端末", "My Number terminal"),
+    "printer": Both("プリンタ", "printer"),
+    "other": Both("その他機器", "other device"),
+}
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,10 @@ class Assignments:
         try:
             said = [json.loads(line) for line in done.stdout.splitlines()]
         except ValueError as error:
-            raise SekishoError("the RADIUS server's answer is not what was asked for", f"look at {address}") from error
+            raise SekishoError(
+                Both("認証サーバの回答が問合せと合わない", "the RADIUS server's answer is not what was asked for"),
+                Both(f"認証サーバ({address})を確認する", f"look at {address}"),
+            ) from error
         if len(said) != len(requests):
             told = done.stderr.decode(errors="replace").strip().rpartition("\n")[2][-300:]
             raise SekishoError(

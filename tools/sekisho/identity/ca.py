@@ -13,11 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sekisho.core.clock import now
 from sekisho.core.errors import BadInput, Refused
 from sekisho.core.files import write_atomic
+from sekisho.core.language import Both
 
 _CA_YEARS = 10
 _DEVICE_DAYS = 730
 _SKEW = timedelta(minutes=5)  # a certificate is valid a little before now: clocks differ
 _LARGEST = 16 * 1024
+_UNSIGNED = Both("署名はしていない", "nothing was signed")
 
 
 class Authority:
@@ -30,7 +32,10 @@ class Authority:
             self._make()
         key = serialization.load_pem_private_key(self._key_file.read_bytes(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise BadInput(f"{self._key_file}: not an elliptic-curve key", "restore it from the backup")
+            raise BadInput(
+                Both(f"{self._key_file}: 楕円曲線の鍵ではない", f"{self._key_file}: not an elliptic-curve key"),
+                Both("控えから復元する", "restore it from the backup"),
+            )
         self._key = key
         self.certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
 
@@ -44,12 +49,20 @@ class Authority:
         asked = _read(request, name)
         names = [str(one.value) for one in asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if names != [name] or len(asked.subject) != 1:
+            said = asked.subject.rfc4514_string()
             raise Refused(
-                f"the request for {name} bears the name {asked.subject.rfc4514_string()!r}", "nothing was signed"
+                Both(f"{name} の証明書要求の名前が {said!r}", f"the request for {name} bears the name {said!r}"),
+                _UNSIGNED,
             )
         key = asked.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise Refused(f"the request for {name} has a key that is not ECDSA P-256", "make the key by the playbook")
+            raise Refused(
+                Both(
+                    f"{name} の証明書要求の鍵がECDSA P-256ではない",
+                    f"the request for {name} has a key that is not ECDSA P-256",
+                ),
+                Both("鍵はプレイブックで作る", "make the key by the playbook"),
+            )
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         begin = now() - _SKEW
         builder = (
@@ -111,12 +124,26 @@ def matches(certificate: x509.Certificate, request: bytes, name: str) -> bool:
 
 def _read(request: bytes, name: str) -> x509.CertificateSigningRequest:
     if len(request) > _LARGEST:
-        raise BadInput(f"the request for {name} is larger than {_LARGEST} bytes", "nothing was signed")
+        raise BadInput(
+            Both(
+                f"{name} の証明書要求が{_LARGEST}バイトを超えている",
+                f"the request for {name} is larger than {_LARGEST} bytes",
+            ),
+            _UNSIGNED,
+        )
     try:
         asked = x509.load_pem_x509_csr(request)
         good = asked.is_signature_valid
     except ValueError as error:
-        raise BadInput(f"the request for {name} is not a certificate request", "nothing was signed") from error
+        raise BadInput(
+            Both(f"{name} の証明書要求の形式が違う", f"the request for {name} is not a certificate request"), _UNSIGNED
+        ) from error
     if not good:
-        raise BadInput(f"the request for {name} is not signed by its own key", "nothing was signed")
+        raise BadInput(
+            Both(
+                f"{name} の証明書要求がその鍵自身で署名されていない",
+                f"the request for {name} is not signed by its own key",
+            ),
+            _UNSIGNED,
+        )
     return asked

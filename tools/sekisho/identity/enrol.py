@@ -12,10 +12,11 @@ from cryptography import x509
 from sekisho.core.clock import JAPAN, now
 from sekisho.core.errors import BadInput, Refused, SekishoError
 from sekisho.core.files import write_atomic
+from sekisho.core.language import Both
 from sekisho.core.state import State, Transaction
 from sekisho.fleet import appliances
 from sekisho.fleet.ledger import Ledger
-from sekisho.fleet.terminal import Terminal
+from sekisho.fleet.terminal import KINDS, Terminal
 from sekisho.identity import ca
 from sekisho.identity.assignments import Assignments
 from sekisho.identity.ca import Authority
@@ -56,9 +57,14 @@ def enrol(state: State, requests: Mapping[str, str], folder: Path, *, record: Re
                 }
                 record(tx, "terminal.enrolled", {"type": "terminal", "name": asset}, facts)
                 ledger.bind(tx, asset, ca.serial(crt))
-    refused = [f"{asset}: {answer.why.en}" for asset, answer in answers.items() if not answer.done]
+    refused = {asset: answer.why for asset, answer in answers.items() if not answer.done}
     if refused:
-        raise SekishoError("the RADIUS server did not take: " + "; ".join(refused), "mend it, and enrol again")
+        ja = "。".join(f"{asset}: {why.ja}" for asset, why in refused.items())
+        en = "; ".join(f"{asset}: {why.en}" for asset, why in refused.items())
+        raise SekishoError(
+            Both(f"認証サーバが受け付けなかった: {ja}", f"the RADIUS server did not take: {en}"),
+            Both("原因を直して、もう一度登録する", "mend it, and enrol again"),
+        )
     return {asset: ca.serial(crt) for asset, (_, crt) in signed.items()}
 
 
@@ -101,7 +107,13 @@ def let_in_devices(state: State, *, record: Recorder, dry_run: bool = False) -> 
     ]
     answer = Assignments(state).fix(rows, dry_run=dry_run)
     if not answer.done:
-        raise SekishoError(f"the RADIUS server did not take the device list: {answer.why.en}", "run it again")
+        raise SekishoError(
+            Both(
+                f"認証サーバが機器の一覧を受け付けなかった: {answer.why.ja}",
+                f"the RADIUS server did not take the device list: {answer.why.en}",
+            ),
+            Both("もう一度実行する", "run it again"),
+        )
     changed = bool(answer.facts["changed"])
     if changed and not dry_run:
         with state.transaction() as tx:
@@ -121,9 +133,17 @@ def _askers(ledger: Ledger, requests: Mapping[str, str]) -> Iterator[tuple[Termi
     for name, asked in sorted(requests.items()):
         one = by_name.get(name)
         if one is None:
-            raise Refused(f"the ledger has no terminal {name}", "import the ledger first")
+            raise Refused(
+                Both(f"台帳に端末 {name} はない", f"the ledger has no terminal {name}"),
+                Both("先に `sekisho fleet import` で台帳を取り込む", "import the ledger first"),
+            )
         if one.kind in {"printer", "other"}:
-            raise Refused(f"{one.asset} is a {one.kind}: it gets no certificate")
+            raise Refused(
+                Both(
+                    f"{one.asset}は{KINDS[one.kind].ja}のため、証明書を発行しない",
+                    f"{one.asset} is a {one.kind}: it gets no certificate",
+                )
+            )
         yield one, asked.encode()
 
 
@@ -144,5 +164,8 @@ def _kept(asked: bytes, name: str, path: Path) -> x509.Certificate | None:
     try:
         old = x509.load_pem_x509_certificate(path.read_bytes())
     except ValueError as error:
-        raise BadInput(f"{path} is not a certificate", "remove it, and enrol again") from error
+        raise BadInput(
+            Both(f"{path} は証明書ではない", f"{path} is not a certificate"),
+            Both("削除して、もう一度登録する", "remove it, and enrol again"),
+        ) from error
     return old if ca.matches(old, asked, name) else None

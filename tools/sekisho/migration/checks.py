@@ -51,7 +51,12 @@ def catalogue() -> dict[str, Check]:
                 if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "check":
                     one = _read(mark, path.name, item.name, f"{path}:{mark.lineno}")
                     if one.id in found:
-                        raise BadInput(f"{path}:{mark.lineno}: the check {one.id} is there twice")
+                        raise BadInput(
+                            Both(
+                                f"{path}:{mark.lineno}: 検査 {one.id} が二度ある",
+                                f"{path}:{mark.lineno}: the check {one.id} is there twice",
+                            )
+                        )
                     found[one.id] = one
     return found
 
@@ -66,11 +71,18 @@ def of_gate(gates: Gates, name: GateName) -> list[Check]:
     unknown = [check for gate in gates.gates.values() for check in gate.checks if check not in known]
     if unknown:
         raise BadInput(
-            f"policies/gates.yml: unknown check {unknown[0]!r}", f"expected one of: {', '.join(sorted(known))}"
+            Both(
+                f"policies/gates.yml: {unknown[0]!r} という検査はない",
+                f"policies/gates.yml: unknown check {unknown[0]!r}",
+            ),
+            Both(f"次のいずれかを書く: {', '.join(sorted(known))}", f"expected one of: {', '.join(sorted(known))}"),
         )
     if name not in gates.gates or not gates.gates[name].checks:
         raise BadInput(
-            f"policies/gates.yml: the {name} gate has no checks", "a gate that asks nothing lets everything pass"
+            Both(
+                f"policies/gates.yml: ゲート {name} に検査がない", f"policies/gates.yml: the {name} gate has no checks"
+            ),
+            Both("何も確かめないゲートは何でも通す", "a gate that asks nothing lets everything pass"),
         )
     return [known[check] for check in gates.gates[name].checks]
 
@@ -90,6 +102,9 @@ def _read(mark: ast.Call, file: str, function: str, where: str) -> Check:
         )
     except (KeyError, IndexError, ValueError) as error:
         raise BadInput(
-            f"{where}: this check cannot be read ({error})",
-            "give id, ja, en, controls, asks, remedy and remedy_ja as literals",
+            Both(f"{where}: この検査を読めない ({error})", f"{where}: this check cannot be read ({error})"),
+            Both(
+                "id, ja, en, controls, asks, remedy, remedy_ja を定数で書く",
+                "give id, ja, en, controls, asks, remedy and remedy_ja as literals",
+            ),
         ) from error

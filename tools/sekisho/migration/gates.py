@@ -19,6 +19,7 @@ from typing import Any, Literal
 from sekisho.core import folders, phrases
 from sekisho.core.clock import stamp
 from sekisho.core.errors import SekishoError
+from sekisho.core.language import Both
 from sekisho.core.reason import Reason, because
 from sekisho.core.sentences import Code
 from sekisho.fleet.terminal import Terminal
@@ -170,7 +171,12 @@ def _run(
                 output, _ = process.communicate()
             found = [json.loads(line) for line in lines.result() if line.endswith("\n")]
     if not found:
-        raise SekishoError(f"the checks of the {gate} gate could not be run: {output.decode(errors='replace')[-800:]}")
+        said = output.decode(errors="replace")[-800:]
+        raise SekishoError(
+            Both(
+                f"ゲート {gate} の検査を実行できない: {said}", f"the checks of the {gate} gate could not be run: {said}"
+            )
+        )
     return [
         (
             one["terminal"],

@@ -17,6 +17,7 @@ import ansible_runner
 from sekisho.core import folders
 from sekisho.core.clock import stamp
 from sekisho.core.errors import SekishoError
+from sekisho.core.language import Both
 
 Outcome = Literal["ok", "failed", "unreachable", "missing"]
 _SPEAKING = {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
@@ -148,7 +149,13 @@ def run_playbook(
     job.ended = stamp()
     if listener.gaps or (result.rc not in (0, 2, 4) and all(value == "missing" for value in job.outcomes.values())):
         told = result.stdout.read()[-600:] if result.stdout else ""
-        raise SekishoError(f"Ansible did not run {playbook} to its end (code {result.rc}): {told}", f"see {run_folder}")
+        raise SekishoError(
+            Both(
+                f"Ansibleが {playbook} を最後まで実行しなかった(終了コード{result.rc}): {told}",
+                f"Ansible did not run {playbook} to its end (code {result.rc}): {told}",
+            ),
+            Both(f"{run_folder} を確認する", f"see {run_folder}"),
+        )
     return job
 
 

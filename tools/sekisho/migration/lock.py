@@ -20,6 +20,7 @@ from typing import IO, Self
 from sekisho.core.clock import japan, stamp
 from sekisho.core.errors import BadInput, Missing, SekishoError
 from sekisho.core.language import Both
+from sekisho.core.phrases import both
 
 _PATIENCE = 10.0  # seconds for killed orphans to be gone
 
@@ -46,7 +47,10 @@ class RunLock:
             self._end_orphans()
         self._sign(self._stream)
         if not self._try(fcntl.LOCK_SH):  # converting is not atomic: someone may have come between
-            raise BadInput("another run started at the same moment", "wait for it to end")
+            raise BadInput(
+                Both("別の実行が同時に始まった", "another run started at the same moment"),
+                Both("終わるのを待つ", "wait for it to end"),
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,7 +61,7 @@ class RunLock:
     def descriptor(self) -> int:
         """The open file that a child started by us inherits (`pass_fds`)."""
         if self._stream is None:
-            raise SekishoError("the run's lock is not held")
+            raise SekishoError(Both("実行の排他ロックを持っていない", "the run's lock is not held"))
         return self._stream.fileno()
 
     def _sign(self, stream: IO[str]) -> None:
@@ -74,8 +78,10 @@ class RunLock:
         try:
             yield
         except OSError as error:
+            why = both(str(error.strerror))
             raise Missing(
-                f"{self.path}: {error.strerror}", "check the folder's owner, rights and free space"
+                Both(f"{self.path}: {why.ja}", f"{self.path}: {why.en}"),
+                Both("フォルダの所有者・権限・空き容量を確認する", "check the folder's owner, rights and free space"),
             ) from error
 
     def _try(self, kind: int) -> bool:
@@ -100,7 +106,11 @@ class RunLock:
         while not self._try(fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 raise BadInput(
-                    f"processes of a dead run hold {self.path} and do not end", "look with: fuser -v run.lock"
+                    Both(
+                        f"終わった実行の残りのプロセスが {self.path} を離さない",
+                        f"processes of a dead run hold {self.path} and do not end",
+                    ),
+                    Both("fuser -v run.lock で確認する", "look with: fuser -v run.lock"),
                 )
             for process in _tree(_holders(self.path)):
                 with suppress(ProcessLookupError):
@@ -120,13 +130,13 @@ class Run:
 
 
 def at_work(folder: Path) -> Run | None:
-    """Another process's run that holds the lock of a state folder, if it is alive; asking takes no lock."""
+    """The run that holds the lock of a state folder, if it is alive; asking takes no lock."""
     try:
         said = json.loads((folder / "run.lock").read_text(encoding="utf-8"))
         one, born = Run(int(said["pid"]), str(said["at"]), str(said["what"])), said["born"]
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return one if one.pid != os.getpid() and _born(one.pid) == born else None
+    return one if _born(one.pid) == born else None
 
 
 def _born(process: int | str) -> int:

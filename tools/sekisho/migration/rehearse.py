@@ -7,6 +7,7 @@ from difflib import unified_diff
 from typing import Any
 
 from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
 from sekisho.fleet.standing import Standing
 from sekisho.migration import jobs
 from sekisho.migration.wave import Run
@@ -22,7 +23,10 @@ def rehearse(run: Run) -> dict[str, Any]:
     """
     there = [one for one in run.journal.ledger.terminals(wave=run.wave) if one.standing in _STILL_HOME]
     if not there:
-        raise BadInput(f"wave {run.wave} has no terminal left to move", "`sekisho plan` names the waves")
+        raise BadInput(
+            Both(f"ウェーブ {run.wave} に移行する端末が残っていない", f"wave {run.wave} has no terminal left to move"),
+            Both("ウェーブの名前は `sekisho plan` で確認する", "`sekisho plan` names the waves"),
+        )
     run.listener.stage("prepare", len(there))
     job = jobs.run_playbook(
         "prepare.yml",

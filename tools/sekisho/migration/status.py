@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -59,6 +60,8 @@ class Status:
 def read(state: State, *, wave: str | None = None, ask_radius: bool = True) -> Status:
     """The status of all terminals, or of a wave's."""
     ledger, run = Ledger(state), lock.at_work(state.folder)
+    if run and run.pid == os.getpid():
+        run = None  # our own, which asks for the picture of its end
     before = ledger.terminals()
     if not ask_radius:
         return Status(_of(wave, before), [], because(Code.RADIUS_NOT_ASKED), run)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from sekisho.core import phrases
 from sekisho.core.clock import stamp
 from sekisho.core.errors import Refused
 from sekisho.core.language import Both
@@ -173,7 +174,8 @@ def _play(
     changes, done, back = [], [], {}
     for one in batch:
         outcome = job.outcomes[one.name]
-        why = because(_SAID[outcome], stage=STAGES[playbook.removesuffix(".yml")], said=job.reasons.get(one.name, ""))
+        said = phrases.both(job.reasons.get(one.name, ""))
+        why = because(_SAID[outcome], stage=STAGES[playbook.removesuffix(".yml")], said=said)
         if outcome == "ok":
             done.append(one.asset)
         if to is not None and otherwise is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from sekisho.core.errors import Refused
+from sekisho.core.language import Both
 from sekisho.fleet.hosts import Hosts, home_of, networks_of
 from sekisho.policy.tiers import Tiers
 
@@ -24,6 +25,7 @@ _RULE = re.compile(
 )
 _LOG = re.compile(r'limit rate 10/second log prefix "sekisho \w+ "')
 _HOOKS = {"origin": ("prerouting", "raw"), "forward": ("forward", "filter"), "input": ("input", "filter")}
+_AGAIN = Both("もう一度変換する", "compile it again")
 _FRAME = ("table inet sekisho", "delete table inet sekisho", "table inet sekisho {")
 
 
@@ -58,7 +60,13 @@ def parse(text: str) -> dict[str, list[Permit]]:
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if tuple(lines[:3]) != _FRAME or lines[-1:] != ["}"]:
-        raise Refused("the ruleset isn't one table `inet sekisho` that replaces the one before", "compile it again")
+        raise Refused(
+            Both(
+                "規則が、前のものを置き換える一つのテーブル `inet sekisho` になっていない",
+                "the ruleset isn't one table `inet sekisho` that replaces the one before",
+            ),
+            _AGAIN,
+        )
     permits: dict[str, list[Permit]] = {}
     hooked: set[str] = set()
     chain = ""
@@ -70,14 +78,25 @@ def parse(text: str) -> dict[str, list[Permit]]:
             chain = ""
         elif chain and (found := _HOOK.fullmatch(line)):
             if _HOOKS.get(chain) != (found[1], found[2]) or found[3] != "drop" or chain in hooked:
-                raise Refused(f"the ruleset's chain {chain} is not hooked where it must drop: {line}")
+                raise Refused(
+                    Both(
+                        f"規則のチェーン {chain} が、遮断すべき場所に掛かっていない: {line}",
+                        f"the ruleset's chain {chain} is not hooked where it must drop: {line}",
+                    )
+                )
             hooked.add(chain)
         elif chain and (found := _RULE.fullmatch(line)):
             permits[chain].append(_permit(found))
         elif not (chain and _LOG.fullmatch(line)):
-            raise Refused(f"the ruleset has a line that cannot be proved: {line}", "compile it again")
+            raise Refused(_unproved(line), _AGAIN)
     if chain or hooked != set(_HOOKS) or set(permits) != set(_HOOKS):
-        raise Refused("the ruleset lacks one of its chains: origin, forward, input", "compile it again")
+        raise Refused(
+            Both(
+                "規則に origin・forward・input のチェーンがそろっていない",
+                "the ruleset lacks one of its chains: origin, forward, input",
+            ),
+            _AGAIN,
+        )
     return permits
 
 
@@ -96,14 +115,26 @@ def prove(text: str, tiers: Tiers, hosts: Hosts) -> None:
     for chain, found in permits.items():
         for one in found:
             if not any(one.within(other) for other in allowed[chain]):
-                raise Refused(f"the ruleset's chain {chain} permits more than the policy: {one}", "mend the compiler")
+                raise Refused(
+                    Both(
+                        f"規則のチェーン {chain} が方針より広く許している: {one}",
+                        f"the ruleset's chain {chain} permits more than the policy: {one}",
+                    ),
+                    Both("変換のプログラムを直す", "mend the compiler"),
+                )
     control = IPv4Network(hosts.one("control").address)
     names = {tiers.interface(name): name for name in tiers.networks}
     for one in permits["forward"]:
         joined = (names.get(one.iif), names.get(one.oif))
         forbidden = any(joined[0] in never.from_ and joined[1] in never.to for never in tiers.never)
         if forbidden and not one.source.subnet_of(control):
-            raise Refused(f"the ruleset joins {joined[0]} to {joined[1]}, which `never` forbids", "mend the policy")
+            raise Refused(
+                Both(
+                    f"規則が {joined[0]} を {joined[1]} につなぐ。`never` が禁じている",
+                    f"the ruleset joins {joined[0]} to {joined[1]}, which `never` forbids",
+                ),
+                Both("方針を直す", "mend the policy"),
+            )
 
 
 def _permit(found: re.Match[str]) -> Permit:
@@ -111,10 +142,14 @@ def _permit(found: re.Match[str]) -> Permit:
     try:
         source, target = (IPv4Network(found[name] or _ANY) for name in ("source", "target"))
     except ValueError as error:
-        raise Refused(f"the ruleset has a line that cannot be proved: {found[0]} ({error})") from error
+        raise Refused(_unproved(f"{found[0]} ({error})")) from error
     return Permit(
         found["iif"] or "", found["oif"] or "", source, target, port, replies=found["state"] == "established,related"
     )
+
+
+def _unproved(line: str) -> Both:
+    return Both(f"規則に証明できない行がある: {line}", f"the ruleset has a line that cannot be proved: {line}")
 
 
 def _flows(tiers: Tiers, hosts: Hosts) -> Iterator[Permit]:

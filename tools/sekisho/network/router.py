@@ -15,7 +15,8 @@ from typing import Any
 from netmiko.cisco.cisco_ios import CiscoIosSSH
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseException, NetmikoTimeoutException
 
-from sekisho.core.errors import Refused, SekishoError
+from sekisho.core.errors import Missing, Refused, SekishoError
+from sekisho.core.language import Both
 from sekisho.core.state import State
 from sekisho.fleet import hosts
 from sekisho.policy import tiers as policy
@@ -100,13 +101,20 @@ def apply(state: State) -> dict[str, Any]:
             try:
                 device.send_config_set(lines, error_pattern=_REJECTED, exit_config_mode=True)
             except (NetmikoBaseException, ValueError) as error:
-                raise SekishoError(f"the core router rejected a line: {error}", "mend policies/tiers.yml") from error
+                raise SekishoError(
+                    Both(f"中継ルータが設定の行を拒否した: {error}", f"the core router rejected a line: {error}"),
+                    Both("policies/tiers.yml を直す", "mend policies/tiers.yml"),
+                ) from error
             device.send_command("write memory")
         after = _running(device)
     left = difference(parse(after), wanted)
     if left:
         raise Refused(
-            "the core router is not as the policy says: " + "; ".join(left), "look at it: show running-config"
+            Both(
+                f"中継ルータの設定が方針と違う: {'; '.join(left)}",
+                f"the core router is not as the policy says: {'; '.join(left)}",
+            ),
+            Both("show running-config で確認する", "look at it: show running-config"),
         )
     return {"before": before, "lines": lines, "after": after}
 
@@ -124,6 +132,14 @@ class _Vtysh(CiscoIosSSH):
 def _connected(state: State) -> Iterator[Any]:
     address = hosts.read(policy.read()).one("core_router").address
     ssh = state.path("ssh").resolve()
+    if not (ssh / "id_ed25519").exists():
+        raise Missing(
+            Both(f"{ssh / 'id_ed25519'} がない", f"{ssh / 'id_ed25519'} is not there"),
+            Both(
+                "機器へのSSH接続に使う鍵をそこに置く(演習環境では `sekisho lab up` が作る)",
+                "put the key for SSH to the machines there; in a lab, `sekisho lab up` makes it",
+            ),
+        )
     try:
         device = _Vtysh(
             host=str(address),
@@ -138,8 +154,14 @@ def _connected(state: State) -> Iterator[Any]:
         )
     except (*_NO_CONNECTION, OSError, ValueError) as error:
         raise SekishoError(
-            f"the core router ({address}) cannot be asked: {_short(error)}",
-            "run this on the control machine, and check the router and its host key",
+            Both(
+                f"中継ルータ({address})に問合せできない: {_short(error)}",
+                f"the core router ({address}) cannot be asked: {_short(error)}",
+            ),
+            Both(
+                "管理用端末で実行しているか、中継ルータとそのホスト鍵に異常がないかを確認する",
+                "run this on the control machine, and check the router and its host key",
+            ),
         ) from error
     try:
         yield device
@@ -151,7 +173,10 @@ def _running(device: Any) -> str:  # noqa: ANN401 - netmiko is untyped
     try:
         return str(device.send_command("show running-config", read_timeout=30))
     except (NetmikoBaseException, OSError) as error:
-        raise SekishoError(f"the core router does not answer: {_short(error)}", "check the router") from error
+        raise SekishoError(
+            Both(f"中継ルータが応答しない: {_short(error)}", f"the core router does not answer: {_short(error)}"),
+            Both("中継ルータを確認する", "check the router"),
+        ) from error
 
 
 def _short(error: Exception) -> str:

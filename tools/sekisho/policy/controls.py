@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sekisho.core import folders
+from sekisho.core.errors import BadValue
 from sekisho.core.yamlfile import Strict, load
 from sekisho.policy.tiers import Label
 
@@ -49,7 +50,7 @@ class Controls(Strict):
         ids = [one.id for one in self.controls]
         for one in ids:
             if ids.count(one) > 1:
-                raise ValueError(f"the control {one} stands twice")
+                raise BadValue(f"管理策 {one} が二度ある", f"the control {one} stands twice")
         return self
 
     def get(self, control: str) -> Control | None:

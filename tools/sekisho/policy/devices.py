@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from sekisho.core import clock, folders, mac
+from sekisho.core.errors import BadValue
 from sekisho.core.yamlfile import Strict, load
 
 
@@ -37,7 +38,7 @@ class Devices(Strict):
         for column in ("asset", "mac"):
             values = [getattr(device, column) for device in self.devices]
             if twice := sorted({value for value in values if values.count(value) > 1}):
-                raise ValueError(f"devices: {twice[0]} stands twice")
+                raise BadValue(f"devices: {twice[0]} が二度ある", f"devices: {twice[0]} stands twice")
         return self
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from sekisho.core import folders
+from sekisho.core.errors import BadValue
 from sekisho.core.yamlfile import Strict, load
 
 FIRST_TERMINAL = 256  # offsets below it are infrastructure's: the gateway, servers, the kitting bench's own
@@ -24,8 +25,23 @@ def _many(value: object) -> object:
 def _port(value: object) -> object:
     match = _PORT.fullmatch(value) if isinstance(value, str) else None
     if not match or int(match[2]) > 65535:
-        raise ValueError(f"expected tcp/NUMBER or udp/NUMBER, not {value!r}")
+        raise BadValue(
+            f"tcp/番号 か udp/番号 でなければならない(現在は {value!r})",
+            f"expected tcp/NUMBER or udp/NUMBER, not {value!r}",
+        )
     return value
+
+
+def _gateway(value: object) -> object:
+    if value == "blackhole":
+        return value
+    try:
+        return IPv4Address(str(value))
+    except ValueError as error:
+        raise BadValue(
+            f"IPv4アドレスか blackhole でなければならない(現在は {value!r})",
+            f"expected an IPv4 address or blackhole, not {value!r}",
+        ) from error
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_many), Field(min_length=1)]
@@ -66,7 +82,7 @@ class Route(Strict):
     """Where the core router sends what is not directly connected: to a gateway, or nowhere."""
 
     to: IPv4Network
-    via: IPv4Address | Literal["blackhole"]
+    via: Annotated[IPv4Address | Literal["blackhole"], BeforeValidator(_gateway)]
     why: str = Field(min_length=1)
 
 
@@ -85,7 +101,10 @@ class Shared(Strict):
     @model_validator(mode="after")
     def _one_direction(self) -> Self:
         if bool(self.from_) == bool(self.to):
-            raise ValueError(f"{self.host}: say either `from` or `to`; a host with both directions has two entries")
+            raise BadValue(
+                f"{self.host}: `from` か `to` のどちらか一方を書く。両方向の機器は二つに分けて書く",
+                f"{self.host}: say either `from` or `to`; a host with both directions has two entries",
+            )
         return self
 
     @property
@@ -137,18 +156,29 @@ class Tiers(Strict):
     def _networks_are_apart(self) -> Self:
         needed = {"lgwan", "internet", "probation", "quarantine", "mynumber", "devices", "kitting"} - set(self.tiers)
         if needed:
-            raise ValueError(f"tiers: {', '.join(sorted(needed))} missing")
+            names = ", ".join(sorted(needed))
+            raise BadValue(f"tiers: {names} がない", f"tiers: {names} missing")
         if twice := set(self.tiers) & set(self.segments):
-            raise ValueError(f"{', '.join(sorted(twice))}: both a tier and a segment")
+            names = ", ".join(sorted(twice))
+            raise BadValue(f"{names}: tiers と segments の両方にある", f"{names}: both a tier and a segment")
         items = list(self.networks.items())
         for index, (name, one) in enumerate(items):
             for other_name, other in items[index + 1 :]:
                 if one.vlan == other.vlan:
-                    raise ValueError(f"{name} and {other_name} have the same VLAN {one.vlan}")
+                    raise BadValue(
+                        f"{name} と {other_name} のVLAN {one.vlan} が同じ",
+                        f"{name} and {other_name} have the same VLAN {one.vlan}",
+                    )
                 if one.network.overlaps(other.network):
-                    raise ValueError(f"{name} and {other_name} overlap: {one.network}, {other.network}")
+                    raise BadValue(
+                        f"{name} と {other_name} のネットワークが重なる: {one.network}, {other.network}",
+                        f"{name} and {other_name} overlap: {one.network}, {other.network}",
+                    )
                 if self.interface(name) == self.interface(other_name):
-                    raise ValueError(f"{name} and {other_name} have the same router interface")
+                    raise BadValue(
+                        f"{name} と {other_name} の中継ルータのインタフェースが同じ",
+                        f"{name} and {other_name} have the same router interface",
+                    )
         return self
 
     @model_validator(mode="after")
@@ -156,7 +186,9 @@ class Tiers(Strict):
         for never in self.never:
             for name in (*never.from_, *never.to):
                 if name not in self.networks:
-                    raise ValueError(f"never: {name!r} is no tier and no segment")
+                    raise BadValue(
+                        f"never: {name!r} という系もセグメントもない", f"never: {name!r} is no tier and no segment"
+                    )
         return self
 
 

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sekisho.core import folders
+from sekisho.core.errors import BadValue
 from sekisho.core.yamlfile import Strict, load
 from sekisho.policy.tiers import Label
 
@@ -50,7 +51,7 @@ class Freeze(Strict):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.to < self.from_:
-            raise ValueError("the freeze ends before it starts")
+            raise BadValue("移行停止期間の終わりが始まりより前", "the freeze ends before it starts")
         return self
 
 
@@ -70,9 +71,9 @@ class Waves(Strict):
     def _rings_are_apart(self) -> Self:
         names = [ring.name for ring in self.rings]
         if len(set(names)) != len(names):
-            raise ValueError("two rings have the same name")
+            raise BadValue("同じ名前の段階が二つある", "two rings have the same name")
         if any(ring.waves is None for ring in self.rings[:-1]):
-            raise ValueError("only the last ring may go without `waves`")
+            raise BadValue("`waves` を省けるのは最後の段階だけ", "only the last ring may go without `waves`")
         return self
 
     def freeze_on(self, day: date) -> Freeze | None:

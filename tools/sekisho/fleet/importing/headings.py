@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
 from sekisho.core.text import folded
 from sekisho.fleet.importing.table import Row
 
@@ -68,17 +69,32 @@ def find(rows: Iterator[Row], name: str) -> tuple[Headings, Iterator[Row]]:
     """
     first = list(islice(rows, _SEARCHED))
     if not any(not row.blank for row in first):
-        raise BadInput(f"{name} is empty", "export the ledger with its headings")
+        raise BadInput(
+            Both(f"{name} は空", f"{name} is empty"),
+            Both("見出しを付けて台帳を書き出す", "export the ledger with its headings"),
+        )
     best = max(first, key=lambda row: len(_columns(row)))  # max takes the first of equals
     found = _columns(best)
     columns = [column for column, _ in found]
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         both = ", ".join(best.cells[at].strip() for column, at in found if column == twice[0])
-        raise BadInput(f"{name}: line {best.line}: {both} all mean the column {twice[0]}", "keep one of them")
+        raise BadInput(
+            Both(
+                f"{name}: {best.line}行目: 見出し {both} がいずれも「{_SPELLINGS[twice[0]][0]}」の列を指す",
+                f"{name}: line {best.line}: {both} all mean the column {twice[0]}",
+            ),
+            Both("どれか一つを残す", "keep one of them"),
+        )
     if missing := [column for column in REQUIRED if column not in columns]:
         wanted = ", ".join(f"{_SPELLINGS[column][0]} ({column})" for column in missing)
         there = ", ".join(cell.strip()[:30] for cell in best.cells if cell.strip())
-        raise BadInput(f"{name}: line {best.line}: no column {wanted}; there are: {there}", "add the headings")
+        raise BadInput(
+            Both(
+                f"{name}: {best.line}行目: 見出しに {wanted} の列がない。あるのは: {there}",
+                f"{name}: line {best.line}: no column {wanted}; there are: {there}",
+            ),
+            Both("見出しを加える", "add the headings"),
+        )
     position = dict(found)
     headings = Headings(
         best.line,

@@ -11,11 +11,12 @@ from typing import Any
 from sekisho.core.clock import stamp
 from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
+from sekisho.core.phrases import both
 from sekisho.core.reason import Reason, because
 from sekisho.core.sentences import Code
 from sekisho.core.state import State, Transaction
 from sekisho.fleet.departments import Departments
-from sekisho.fleet.importing import delimited, headings, workbook
+from sekisho.fleet.importing import against, delimited, headings, workbook
 from sekisho.fleet.importing.rows import Facts, Reader
 from sekisho.fleet.importing.table import MAX_BYTES, Fault
 from sekisho.fleet.ledger import Ledger
@@ -65,13 +66,25 @@ def read(path: Path, *, departments: Departments, tiers: Tiers, taken: set[str])
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise Missing(f"{path} is not there", "check the file's name") from error
+        raise Missing(
+            Both(f"{path} がない", f"{path} is not there"), Both("ファイルの名前を確認する", "check the file's name")
+        ) from error
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}", "give a CSV or XLSX file that can be read") from error
+        why = both(str(error.strerror))
+        raise BadInput(
+            Both(f"{path}: {why.ja}", f"{path}: {why.en}"),
+            Both("読取りのできるCSVかXLSXのファイルを指定する", "give a CSV or XLSX file that can be read"),
+        ) from error
     if len(raw) > MAX_BYTES:
-        raise BadInput(f"{path}: larger than {MAX_BYTES // 1024 // 1024} MiB", "split it")
+        size = MAX_BYTES // 1024 // 1024
+        raise BadInput(
+            Both(f"{path}: {size} MiBを超えている", f"{path}: larger than {size} MiB"), Both("分割する", "split it")
+        )
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
-        raise BadInput(f"{path}: an old or encrypted workbook", "save it without password as .xlsx or CSV")
+        raise BadInput(
+            Both(f"{path}: 旧形式(.xls)か、暗号化されたXLSX", f"{path}: an old or encrypted workbook"),
+            Both("パスワードなしで .xlsx かCSVに保存する", "save it without password as .xlsx or CSV"),
+        )
     rows = workbook.rows(raw, path.name) if raw.startswith(b"PK") else delimited.rows(raw, path.name)
     found, below = headings.find(rows, path.name)
     reader = Reader(found, departments, tiers, taken)
@@ -108,14 +121,18 @@ def load(state: State, source: Source, *, record: Recorder, who: str, skip_bad: 
     ledger = Ledger(state)
     with state.transaction() as tx:
         known = {one.asset: one for one in ledger.terminals()}
-        good, faults = _against(known, source)
+        good, faults = against.compare(known, source.facts, source.told)
         outcome = Outcome(faults=sorted(source.faults + faults, key=lambda fault: fault.line))
         present = {one.asset for one in source.facts} | {one.asset for one in good}
         outcome.vanished = sorted(set(known) - present)
         if outcome.faults and not skip_bad:
             return outcome
         if not good:
-            raise BadInput(f"{source.name} holds no good row", "; ".join(map(str, outcome.faults[:5])))
+            few = outcome.faults[:5]
+            raise BadInput(
+                Both(f"{source.name} に取り込める行がない", f"{source.name} holds no good row"),
+                Both("。".join(one.ja for one in few), "; ".join(one.en for one in few)),
+            )
         changes = {one.asset: _changes(known[one.asset], one) for one in good if one.asset in known}
         outcome.added = [one.asset for one in good if one.asset not in known]
         outcome.changed = {
@@ -136,33 +153,6 @@ def load(state: State, source: Source, *, record: Recorder, who: str, skip_bad: 
     return outcome
 
 
-def _against(known: Mapping[str, Terminal], source: Source) -> tuple[list[Facts], list[Fault]]:
-    """The rows that agree with the ledger, and a fault for each that does not."""
-    macs = {one.mac: one.asset for one in known.values()}
-    names = {one.name: one.asset for one in known.values()}
-    good, faults = [], []
-    for one in source.facts:
-        there = known.get(one.asset)
-        wrong: list[tuple[str, str]] = []
-        if macs.get(one.mac, one.asset) != one.asset:
-            wrong.append(("mac", f"{one.mac} belongs to {macs[one.mac]} in the ledger"))
-        if names.get(one.name, one.asset) != one.asset:
-            wrong.append(("name", f"{one.name} is the name of {names[one.name]} in the ledger"))
-        if there is not None:
-            if there.kind != one.kind:
-                wrong.append(
-                    ("kind", f"the ledger has {there.kind}; a terminal of another kind needs a new asset number")
-                )
-            for column, was, became in (("mac", there.mac, one.mac), ("name", there.name, one.name)):
-                if was != became and there.standing != Standing.UNPLANNED:
-                    reason = f"the ledger has {was}; it can change only while the terminal is unplanned"
-                    wrong.append((column, f"{reason}, and it is {there.standing}"))
-        faults += [Fault(one.line, source.told(column), reason) for column, reason in wrong]
-        if not wrong:
-            good.append(one)
-    return good, faults
-
-
 def _changes(was: Terminal, now: Facts) -> list[str]:
     return [one for one in _COLUMNS if getattr(was, one) != getattr(now, one)]
 
@@ -175,7 +165,7 @@ def _body(source: Source, outcome: Outcome, who: str) -> dict[str, Any]:
         "added": outcome.added,
         "changed": outcome.changed,
         "unchanged": outcome.unchanged,
-        "skipped": [str(fault) for fault in outcome.faults],
+        "skipped": [{"ja": fault.ja, "en": fault.en} for fault in outcome.faults],
         "vanished": outcome.vanished,
     }
 

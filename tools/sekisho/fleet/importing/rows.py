@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from sekisho.core import mac
+from sekisho.core.errors import BadValue
+from sekisho.core.language import Both
 from sekisho.core.text import folded, plain
 from sekisho.fleet.departments import Departments
-from sekisho.fleet.importing.headings import Headings
+from sekisho.fleet.importing.headings import REQUIRED, Headings
 from sekisho.fleet.importing.table import MAX_CELL, Fault, Row
-from sekisho.fleet.terminal import Kind
+from sekisho.fleet.terminal import KINDS, Kind
 from sekisho.policy.tiers import Tiers
 
 _ASSET = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{0,38}[A-Z0-9])?")
@@ -68,26 +70,38 @@ class Reader:
 
         def column(name: str, meaning: Callable[[str], str]) -> str:
             try:
-                return meaning(self._cell(row, name))
-            except ValueError as error:
-                faults.append(Fault(row.line, self._headings.told(name), str(error)))
+                text = self._cell(row, name)
+                if not text and name in REQUIRED:
+                    raise BadValue("値がない", "is missing")  # noqa: TRY301 - one place where faults are taken up
+                return meaning(text)
+            except BadValue as error:
+                faults.append(Fault(row.line, self._headings.told(name), Both(error.ja, error.en)))
                 return ""
 
         width = self._headings.width
         if any(cell.strip() for cell in row.cells[width:]):
-            faults.append(Fault(row.line, f"column {width + 1}", "more cells than headings: is a comma unquoted?"))
+            place = Both(f"{width + 1}列目", f"column {width + 1}")
+            reason = Both(
+                "見出しよりセルが多い(引用符で囲んでいない「,」がないか確認する)",
+                "more cells than headings: is a comma unquoted?",
+            )
+            faults.append(Fault(row.line, place, reason))
         asset = column("asset", _asset)
         name = column("name", self._name) or asset.lower()
         if asset and name == asset.lower() and name in self._taken:
-            faults.append(Fault(row.line, self._headings.told("asset"), f"{name!r} is the name of a server or a group"))
-        address = column("mac", _mac)
+            faults.append(Fault(row.line, self._headings.told("asset"), _reserved(name)))
+        address = column("mac", mac.normal)
         kind = column("kind", _kind)
         tier = column("tier", self._tier)
         department = column("department", self._department)
         owner = column("owner", _owner)
         if kind and tier and tier not in _TIERS[cast("Kind", kind)]:
-            expected = ", ".join(self._labels[code].label.ja for code in _TIERS[cast("Kind", kind)])
-            reason = f"a terminal of the kind {kind} cannot be in the tier {tier}; expected: {expected}"
+            expected = self._names(_TIERS[cast("Kind", kind)])
+            label = self._labels[tier].label.ja
+            reason = Both(
+                f"{KINDS[cast('Kind', kind)].ja}は「{label}」に置けない。次のいずれか: {expected}",
+                f"a terminal of the kind {kind} cannot be in the tier {tier}; expected: {expected}",
+            )
             faults.append(Fault(row.line, self._headings.told("tier"), reason))
         if faults:
             return faults
@@ -105,7 +119,9 @@ class Reader:
                 if len(at) > 1 and not (column == "name" and "name" not in self._headings.position):
                     for line in at:
                         others = ", ".join(str(other) for other in at if other != line)
-                        reason = f"{value} stands also in line {others[:60]}"
+                        reason = Both(
+                            f"{value} は{others[:60]}行目にもある", f"{value} stands also in line {others[:60]}"
+                        )
                         faults.append(Fault(line, self._headings.told(column), reason))
         return faults
 
@@ -114,9 +130,12 @@ class Reader:
         if at is None or at >= len(row.cells):
             return ""
         if at in row.formulas:
-            raise ValueError("holds a formula, which is not calculated here; paste it as a value")
+            raise BadValue(
+                "数式が入っている。計算はしないので、値として貼り付ける",
+                "holds a formula, which is not calculated here; paste it as a value",
+            )
         if len(row.cells[at]) > MAX_CELL:
-            raise ValueError(f"longer than {MAX_CELL} characters")
+            raise BadValue(f"{MAX_CELL}文字を超えている", f"longer than {MAX_CELL} characters")
         return row.cells[at].strip()
 
     def _name(self, text: str) -> str:
@@ -124,56 +143,64 @@ class Reader:
             return ""
         name = plain(text).lower()
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{text[:40]!r} is no host name; expected letters, digits and hyphens")
+            raise BadValue(
+                f"{text[:40]!r} は端末名にできない(英字・数字・ハイフン)",
+                f"{text[:40]!r} is no host name; expected letters, digits and hyphens",
+            )
         if name in self._taken:
-            raise ValueError(f"{name!r} is the name of a server or a group")
+            reserved = _reserved(name)
+            raise BadValue(reserved.ja, reserved.en)
         return name
 
     def _tier(self, text: str) -> str:
-        if not text:
-            raise ValueError("is missing")
         code = self._tiers.get(folded(text))
         if code is None:
-            known = ", ".join(self._labels[code].label.ja for code in ("lgwan", "mynumber", "internet", "devices"))
-            raise ValueError(f"{text[:40]!r} is no known tier; expected: {known}")
+            known = self._names(("lgwan", "mynumber", "internet", "devices"))
+            raise BadValue(
+                f"{text[:40]!r} という系統はない。次のいずれか: {known}",
+                f"{text[:40]!r} is no known tier; expected: {known}",
+            )
         return code
 
+    def _names(self, codes: Iterable[str]) -> str:
+        """Tiers as the file is to name them."""
+        return ", ".join(self._labels[code].label.ja for code in codes)
+
     def _department(self, text: str) -> str:
-        if not text:
-            raise ValueError("is missing")
         code = self._departments.code(text)
         if code is None:
-            raise ValueError(f"{text[:40]!r} is no known department; add it to inventory/departments.yml")
+            raise BadValue(
+                f"{text[:40]!r} という所属はない。新しい所属なら inventory/departments.yml に加える",
+                f"{text[:40]!r} is no known department; add it to inventory/departments.yml",
+            )
         return code
+
+
+def _reserved(name: str) -> Both:
+    return Both(f"{name!r} はサーバまたはグループの名前", f"{name!r} is the name of a server or a group")
 
 
 def _asset(text: str) -> str:
-    if not text:
-        raise ValueError("is missing")
     asset = plain(text).upper()
     if not _ASSET.fullmatch(asset):
-        raise ValueError(f"{text[:40]!r} is no asset number; expected up to 40 letters, digits and hyphens")
+        raise BadValue(
+            f"{text[:40]!r} は資産番号にできない(英字・数字・ハイフンで40文字まで)",
+            f"{text[:40]!r} is no asset number; expected up to 40 letters, digits and hyphens",
+        )
     return asset
 
 
-def _mac(text: str) -> str:
-    if not text:
-        raise ValueError("is missing")
-    return mac.normal(text)
-
-
 def _kind(text: str) -> str:
-    if not text:
-        raise ValueError("is missing")
     if (kind := _KINDS.get(folded(text))) is None:
-        raise ValueError(f"{text[:40]!r} is no known kind; expected: 職員端末, 番号利用端末, プリンタ, その他")
+        raise BadValue(
+            f"{text[:40]!r} という種別はない。次のいずれか: 職員端末, 番号利用端末, プリンタ, その他",
+            f"{text[:40]!r} is no known kind; expected: 職員端末, 番号利用端末, プリンタ, その他",
+        )
     return kind
 
 
 def _owner(text: str) -> str:
     owner = unicodedata.normalize("NFC", text)
-    if not owner:
-        raise ValueError("is missing")
     if any(unicodedata.category(mark) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for mark in owner):
-        raise ValueError("holds control characters")
+        raise BadValue("制御文字が入っている", "holds control characters")
     return owner

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sekisho.core.language import Both, told
+
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 100_000
 MAX_COLUMNS = 64
@@ -30,11 +32,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a row is not taken: the line, the column's heading as the file has it, and the reason."""
+    """Why a row is not taken: the line, the column's heading as the file has it (or its place), and the reason."""
 
     line: int
-    column: str
-    reason: str
+    column: str | Both
+    reason: Both
 
-    def __str__(self) -> str:
-        return f"line {self.line}, {self.column}: {self.reason}"
+    @property
+    def ja(self) -> str:
+        """As officials read it."""
+        return f"{self.line}行目、{told(self.column, 'ja')}: {self.reason.ja}"
+
+    @property
+    def en(self) -> str:
+        """The same in English."""
+        return f"line {self.line}, {told(self.column, 'en')}: {self.reason.en}"
