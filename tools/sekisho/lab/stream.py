@@ -34,4 +34,7 @@ def follow(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = No
             raise
     if program.returncode:
         told = "\n  ".join(line for line in last if not line.startswith(("pmstatus", "dlstatus")))
-        raise SekishoError(f"{argv[-1]} could not be built:\n  {told}", f"all that was said is in {log}")
+        raise SekishoError(
+            f"the lab's Debian could not be made: {log.stem} ended with {program.returncode}\n  {told}",
+            f"all that was said is in {log}",
+        )
