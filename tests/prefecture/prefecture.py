@@ -158,9 +158,10 @@ class Prefecture:
             clean = ("--cleaned-by", "情報政策課", "--reinstalled", "2026-11-24")
             self.sekisho("release", *quarantined, *clean)
         for asset in assets:
-            if self.terminal(asset).standing in {"refused", "returned", "unreached"}:
-                journal = Journal(self.opened(), who="test", wave=None)
+            journal = Journal(self.opened(), who="test", wave=None)
+            if self.terminal(asset).standing in {"refused", "returned", "unreached", "deferred"}:
                 journal.change([Change(asset, Standing.PLANNED, typed("test"))])
+            if self.terminal(asset).standing == "planned":
                 journal.change([Change(asset, Standing.UNPLANNED, typed("test"))])
             self.at_desk(asset)
 

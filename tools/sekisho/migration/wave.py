@@ -86,9 +86,10 @@ def work(run: Run, todo: Sequence[Terminal]) -> None:
     """
     size = len(run.journal.ledger.terminals(wave=run.wave))
     fleet = plan.department_sizes(run.journal.ledger.terminals())
+    within_budget(run, size)  # of an earlier run's failures some may still stand
     for batch in plan.batches(todo, run.waves, fleet):
         _batch(run, batch)
-        _within_budget(run, size)
+        within_budget(run, size)
 
 
 def _batch(run: Run, batch: Sequence[Terminal]) -> None:
@@ -200,7 +201,12 @@ def _back(run: Run, reasons: dict[str, Reason]) -> None:
         crossing.give_back(reasons, wave=run.wave, journal=run.journal, identity=run.identity)
 
 
-def _within_budget(run: Run, size: int) -> None:
+def within_budget(run: Run, size: int) -> None:
+    """Stop a wave of `size` terminals in which too many failed, or too many were out of reach: counted apart.
+
+    Raises:
+        Refused: with what was counted, which is recorded too.
+    """
     standings = [one.standing for one in run.journal.ledger.terminals(wave=run.wave)]
     failed = sum(standing in _FAILED for standing in standings)
     away = sum(standing == Standing.UNREACHED for standing in standings)
@@ -215,8 +221,10 @@ def _within_budget(run: Run, size: int) -> None:
             raise Refused(
                 Both(f"ウェーブ {run.wave} を停止した", f"wave {run.wave} was stopped"),
                 Both(
-                    "残りの端末には触れていない。原因を直してから、もう一度ウェーブを実行する",
-                    "the rest was not touched; look at `sekisho status`, mend the cause, and run the wave again",
+                    "残りの端末には触れていない。原因を直して"
+                    f" `sekisho migrate --wave {run.wave} --retry` を実行するか、直せない端末を `sekisho defer` で延期する",
+                    f"the rest was not touched; mend the cause and run `sekisho migrate --wave {run.wave} --retry`,"
+                    " or defer those that cannot be mended (`sekisho defer`)",
                 ),
                 reasons=[why],
             )
