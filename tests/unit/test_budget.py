@@ -44,7 +44,9 @@ def fleet(folder: Path, standings: list[Standing]) -> State:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    standings=st.lists(st.sampled_from(sorted(sum(LANDS.values(), []))), min_size=SIZE, max_size=SIZE),
+    standings=st.lists(
+        st.sampled_from([one for lands in LANDS.values() for one in lands]), min_size=SIZE, max_size=SIZE
+    ),
     failed=st.builds(Budget, share=st.sampled_from([0.0, 0.1, 0.25, 0.5]), at_least=st.integers(0, 12)),
     away=st.builds(Budget, share=st.sampled_from([0.0, 0.1, 0.25, 0.5]), at_least=st.integers(0, 12)),
 )

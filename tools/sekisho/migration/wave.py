@@ -222,7 +222,8 @@ def within_budget(run: Run, size: int) -> None:
                 Both(f"ウェーブ {run.wave} を停止した", f"wave {run.wave} was stopped"),
                 Both(
                     "残りの端末には触れていない。原因を直して"
-                    f" `sekisho migrate --wave {run.wave} --retry` を実行するか、直せない端末を `sekisho defer` で延期する",
+                    f" `sekisho migrate --wave {run.wave} --retry` を実行するか、"
+                    "直せない端末を `sekisho defer` で延期する",
                     f"the rest was not touched; mend the cause and run `sekisho migrate --wave {run.wave} --retry`,"
                     " or defer those that cannot be mended (`sekisho defer`)",
                 ),
