@@ -30,6 +30,7 @@ _MODULES = {
     **{name: name for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan")},
     **dict.fromkeys(("migrate", "status"), "wave"),
     **dict.fromkeys(("rollback", "release", "defer"), "undo"),
+    **dict.fromkeys(("ingest", "events"), "events"),
 }
 
 

@@ -1,0 +1,240 @@
+"""The embedded store survives what happens to a machine, and finds what a plain reading of the events finds."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sekisho.core.errors import BadInput, Missing
+from sekisho.telemetry import ecs, query, search
+from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry.event import FIELDS, Event
+from sekisho.telemetry.ingest import ingest
+from sekisho.telemetry.search import Search, Span
+
+ZONE = ZoneInfo("Asia/Tokyo")
+SEKISHO = Path(sys.executable).with_name("sekisho")
+
+
+def take(store: EmbeddedStore, *paths: Path) -> None:
+    with store.writing() as writer:
+        ingest(paths, writer, ZONE, lambda *_: None)
+
+
+def serials(store: EmbeddedStore) -> Counter[int]:
+    """How often each serial number, which the generator wrote into each event, is in the store."""
+    return Counter(json.loads(event.source)["serial"] for event in search.events(store, Search()))
+
+
+def generated(path: Path, count: int) -> Path:
+    """Events over a change of UTC day, some without a time; the lines differ by their serial number only."""
+    with path.open("wb") as file:
+        for serial in range(count):
+            second = f'"@timestamp":"2026-11-24T{23 if serial < count // 2 else 22}:59:{serial % 60:02d}-01:00",'
+            file.write(b'{%s"serial":%d,"text":"%s"}\n' % (second.encode() if serial % 9 else b"", serial, b"x" * 200))
+    return path
+
+
+def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
+    count = 100_000
+    source = generated(tmp_path / "events.json", count)
+    state, chance = tmp_path / "state", random.Random(seed)  # noqa: S311 - moments, not secrets
+    words = [SEKISHO, "ingest", source, "--state", state]
+    fell = 0
+    while fell < kills:
+        run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # From where Python has started to beyond the end: some fall between a part and the manifest.
+        time.sleep(chance.uniform(0.4, 3.0))
+        if run.poll() is None:
+            os.kill(run.pid, signal.SIGKILL)
+            fell += 1
+        assert run.wait() in {0, -signal.SIGKILL}
+        held = serials(EmbeddedStore(search.folder(state)))
+        assert set(held.values()) <= {1}, "an event is there twice"
+        if len(held) == count:  # it is done: once more from nothing
+            subprocess.run(["rm", "-r", state], check=True)
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    held = serials(EmbeddedStore(search.folder(state)))
+    lost = count - len(held)
+    twice = sum(number > 1 for number in held.values())
+    print(f"\n{kills} kills over {count} events: {lost} lost, {twice} twice")
+    assert (lost, twice) == (0, 0)
+    named = {part.file for part in EmbeddedStore(search.folder(state)).manifest().parts}
+    there = {str(path.relative_to(search.folder(state))) for path in search.folder(state).glob("*/*.parquet")}
+    assert there == named, "files that nobody names were left"
+
+
+def test_killed_at_ten_random_moments_each_event_is_there_once(tmp_path: Path) -> None:
+    kill_at_random(tmp_path, 10, seed=11)
+
+
+@pytest.mark.kills
+def test_killed_at_a_hundred_random_moments_each_event_is_there_once(tmp_path: Path) -> None:
+    kill_at_random(tmp_path, 100, seed=12)
+
+
+def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    take(store, generated(tmp_path / "a.json", 10))
+    with store.writing():
+        with pytest.raises(BadInput, match="another command is writing"), store.writing():
+            pass
+        assert search.count(store, Search()) == 10
+
+
+def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small disk needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], check=True)
+    try:
+        store = EmbeddedStore(disk / "events")
+        take(store, generated(tmp_path / "a.json", 100))
+        noise = random.Random(3)  # noqa: S311 - bytes that do not compress
+        big = tmp_path / "big.json"
+        big.write_bytes(
+            b"".join(b'{"serial":%d,"x":"%s"}\n' % (n, noise.randbytes(200).hex().encode()) for n in range(5000))
+        )
+        with pytest.raises(Missing, match="No space left"):
+            take(store, big)
+        assert len(serials(store)) == 100
+        big.write_bytes(b'{"serial":200}\n')
+        take(store, big)  # what did not fit took no room
+        assert len(serials(store)) == 101
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [('{"version":2,"parts":[]}', "newer"), ("{", "damaged"), ('{"version":1,"parts":[{"file":"../x"}]}', "damaged")],
+)
+def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    store = EmbeddedStore(tmp_path)
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(BadInput, match=told):
+        search.count(store, Search())
+    with pytest.raises(BadInput, match=told), store.writing():
+        pass
+
+
+WORDS = ["PC-0001", "pc-0002", r"C:\Windows\cmd.exe", "100%", "a_b", "関所", 'say "no"', "-", "powershell", "Ünder"]
+KEYS = ["Hostname", "Image", "CommandLine", "User", "EventID", "odd.key"]
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {"@timestamp": st.sampled_from(["2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z", "2099-01-01T00:00:00Z", "?"])},
+        optional={key: st.sampled_from([*WORDS, 7]) for key in KEYS},
+    ),
+    min_size=1,
+    max_size=12,
+)
+TERMS = st.one_of(
+    st.sampled_from(WORDS).map(lambda word: query.Term(None, word, False, False)),
+    st.builds(
+        query.Term,
+        st.sampled_from(["host.name", "process.executable", "Hostname", "odd.key", "EventID", "event.code"]),
+        st.sampled_from([*WORDS, "7", "pc*", "*cmd.exe", "p?-000?", "*"]),
+        st.booleans(),
+        st.just(True),
+    ),
+)
+
+
+def holds(record: dict[str, Any], term: query.Term) -> bool:
+    """The obvious evaluation of a term."""
+    if term.field is None:
+        return any(term.value.lower() in str(value).lower() for value in record.values()) is not term.negated
+    beside = dict(zip(FIELDS, ecs.of(record), strict=True))
+    value = beside[term.field] if term.field in FIELDS else record.get(term.field)
+    pattern = term.value.replace("[", "[[]").lower()
+    return (value is not None and fnmatch.fnmatchcase(str(value).lower(), pattern)) is not term.negated
+
+
+@settings(max_examples=60, deadline=None)
+@given(records=RECORDS, terms=st.lists(TERMS, max_size=3), escaped=st.booleans())
+def test_a_search_finds_what_a_plain_reading_finds(
+    tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], terms: list[query.Term], escaped: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("search")
+    records = [{**record, "serial": f"n{number}"} for number, record in enumerate(records)]
+    write = (lambda one: json.dumps(one).encode()) if escaped else orjson.dumps
+    (folder / "a.json").write_bytes(b"".join(write(record) + b"\n" for record in records))
+    store = EmbeddedStore(folder / "events")
+    take(store, folder / "a.json")
+    found = list(search.events(store, Search(terms)))
+    wanted = {record["serial"] for record in records if all(holds(record, term) for term in terms)}
+    assert {json.loads(event.source)["serial"] for event in found} == wanted
+    assert len(found) == len(wanted) == search.count(store, Search(terms))
+    assert [key(event) for event in found] == sorted(map(key, found))
+
+
+def key(event: Event) -> tuple[bool, int, bytes]:
+    return event.time is None, -(event.time or 0), event.id
+
+
+@given(since=st.integers(0, 9), until=st.integers(0, 9))
+@settings(max_examples=30, deadline=None)
+def test_a_span_holds_its_beginning_and_not_its_end(
+    tmp_path_factory: pytest.TempPathFactory, since: int, until: int
+) -> None:
+    folder = tmp_path_factory.mktemp("span")
+    days = [f"2026-11-{20 + day}T00:00:00Z" for day in range(8)]
+    (folder / "a.json").write_bytes(b"".join(orjson.dumps({"@timestamp": day}) + b"\n" for day in days))
+    store = EmbeddedStore(folder / "events")
+    take(store, folder / "a.json")
+    first = next(iter(reversed(list(search.events(store, Search()))))).time or 0
+    day = 86_400_000_000
+    span = Span(first + since * day, first + until * day)
+    assert search.count(store, Search((), span)) == len(range(since, min(until, 8)))
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("", []),
+        ("  powershell ", [(None, "powershell", False, False)]),
+        ("host.name:pc-0001", [("host.name", "pc-0001", False, False)]),
+        ('-user.name:"a b"', [("user.name", "a b", True, False)]),
+        (
+            r"C:\Windows\cmd.exe http://a.b/c",
+            [(None, r"C:\Windows\cmd.exe", False, False), (None, "http://a.b/c", False, False)],
+        ),
+        (r'"say \"no\" *"', [(None, 'say "no" *', False, False)]),
+        ("Image:*\\cmd.exe", [("Image", "*\\cmd.exe", False, True)]),
+        (
+            "winlog.event_data.Image:x 10:20",
+            [("winlog.event_data.Image", "x", False, False), (None, "10:20", False, False)],
+        ),
+    ],
+)
+def test_a_query_is_read_as_it_is_meant(text: str, terms: list[tuple[Any, ...]]) -> None:
+    assert [tuple(term) for term in query.parse(text)] == terms
+
+
+@pytest.mark.parametrize("text", ['"open', 'a "b', 'x:"y" "'])
+def test_a_query_that_cannot_be_read_says_from_where(text: str) -> None:
+    with pytest.raises(BadInput, match="from here"):
+        query.parse(text)
+
+
+@given(st.text(max_size=60))
+def test_a_query_is_read_or_refused_in_words(text: str) -> None:
+    with suppress(BadInput):
+        assert all(term.value for term in query.parse(text) if '""' not in text)

@@ -1,0 +1,173 @@
+"""`sekisho ingest` and `sekisho events`: files become events, and events are found again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from sekisho.cli import tables
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.core.clock import JAPAN
+from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
+from sekisho.policy import telemetry as policy
+from sekisho.telemetry import ingest as ingesting
+from sekisho.telemetry import query, search
+from sekisho.telemetry.embedded import Added, EmbeddedStore
+from sekisho.telemetry.event import FIELDS, Event, moment
+
+events = typer.Typer(help="Events of the store.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the front door."""
+    app.command("ingest")(ingest)
+    app.add_typer(events, name="events")
+
+
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, plain, gz or zip.")],
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
+    """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
+    store = EmbeddedStore(search.folder(state))
+    zone = ZoneInfo(policy.read().zone)
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=as_json,
+    )
+    with bars, store.writing() as writer:
+        task = bars.add_task("", total=None)
+        so_far = 0
+
+        def tell(name: str, octets: int, added: Added) -> None:
+            nonlocal so_far
+            so_far += added.new
+            done = say(Both(f"{so_far:,}件", f"{so_far:,} events"))
+            bars.update(task, description=f"{Path(name).name}  {octets / 1_000_000:,.0f} MB  {done}")
+
+        total = ingesting.ingest(files, writer, zone, tell)
+    if as_json:
+        print_json(total._asdict())
+    else:
+        typer.echo(
+            say(
+                Both(
+                    f"新しいイベント {total.new:,}件、既にあったもの {total.known:,}件、"
+                    f"読めずに取り置いた行 {total.rejected:,}件",
+                    f"{total.new:,} new events, {total.known:,} known before, {total.rejected:,} lines set aside",
+                )
+            )
+        )
+    if total.rejected:
+        raise typer.Exit(1)
+
+
+@events.command("search")
+def find(
+    asked: Annotated[
+        str, typer.Argument(metavar="QUERY", help='host.name:pc-0001 powershell -user.name:SYSTEM "a phrase"')
+    ] = "",
+    state: StateOption = DEFAULT_STATE,
+    since: Annotated[
+        str | None, typer.Option("--since", help="From this time on (Japan time unless it names a zone).")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Before this time.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many, the latest first; 0 for all.")] = 100,
+    count: Annotated[bool, typer.Option("--count", help="Print only how many there are.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
+    """Find events, the latest first."""
+    store = EmbeddedStore(search.folder(state))
+    wanted = search.Search(query.parse(asked), search.Span(_moment(since), _moment(until)))
+    if count:
+        found = search.count(store, wanted)
+        print_json(found) if as_json else typer.echo(found)
+        return
+    some = search.events(store, wanted, limit=limit or None)
+    if as_json:
+        _print_json(some)
+    elif as_csv:
+        _print_csv(some)
+    else:
+        _print_table(some)
+
+
+def _moment(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(
+            Both(f"'{text}' は日時ではない", f"{text!r} is not a time"),
+            Both("例: 2026-11-24 または 2026-11-24T09:00", "such as 2026-11-24 or 2026-11-24T09:00"),
+        ) from error
+    return int((given if given.tzinfo else given.replace(tzinfo=JAPAN)).timestamp() * 1_000_000)
+
+
+def _when(event: Event) -> str | None:
+    return None if event.time is None else moment(event.time).isoformat()
+
+
+def _print_json(some: Iterable[Event]) -> None:
+    """One array, written as it comes: the answer may be larger than memory."""
+    between = "[\n"
+    for event in some:
+        typer.echo(between + json.dumps(_as_json(event), ensure_ascii=False), nl=False)
+        between = ",\n"
+    typer.echo("[]" if between == "[\n" else "\n]")
+
+
+def _as_json(event: Event) -> dict[str, Any]:
+    ecs = {name: value for name, value in zip(FIELDS, event.ecs, strict=True) if value is not None}
+    return {
+        "id": event.id.hex(),
+        "@timestamp": _when(event),
+        **ecs,
+        "log.file.path": event.file,
+        "log.offset": event.offset,
+        "source": json.loads(event.source),
+    }
+
+
+def _print_csv(some: Iterable[Event]) -> None:
+    out = csv.writer(sys.stdout)
+    out.writerow(["id", "@timestamp", *FIELDS, "log.file.path", "log.offset"])
+    for event in some:
+        out.writerow([event.id.hex(), _when(event), *event.ecs, event.file, event.offset])
+
+
+def _print_table(some: Iterator[Event]) -> None:
+    table = tables.table(
+        Both("日時", "time"), Both("端末", "host"), Both("種別", "event"), Both("利用者", "user"), Both("内容", "what")
+    )
+    for event in some:
+        one = event.ecs
+        what = one.process__command_line or one.process__executable or one.message or ""
+        kind = " ".join(filter(None, (one.event__dataset, one.event__code)))
+        when = _when(event)
+        shown = "" if when is None else datetime.fromisoformat(when).astimezone(JAPAN).strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(
+            shown,
+            *(escape((text or "").partition("\n")[0][:160]) for text in (one.host__name, kind, one.user__name, what)),
+        )
+    Console().print(table)

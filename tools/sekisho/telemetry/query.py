@@ -1,0 +1,54 @@
+"""What an analyst asks: `powershell host.name:pc-0001 -user.name:SYSTEM "a phrase"`; every term must hold.
+
+`field:value` compares a field of the Elastic Common Schema, or of the source by its dotted path, without regard to
+case; `*` and `?` stand for any text and any one character, and a value may be quoted. A word without a field may stand
+anywhere in the source. A `-` in front says that it must not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
+
+_TERM = re.compile(
+    r"""(?P<no>-)?(?:(?P<field>[A-Za-z_@][\w@#.$-]+):(?![\\/]))?(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))(?=\s|$)"""
+)
+
+
+class Term(NamedTuple):
+    """One condition. `field` is None for text anywhere; `wild` says that `*` and `?` in `value` stand for others."""
+
+    field: str | None
+    value: str
+    negated: bool
+    wild: bool
+
+
+def parse(text: str) -> list[Term]:
+    """The terms of a query; none for an empty one, which everything matches.
+
+    Raises:
+        BadInput: with the place from which it cannot be read.
+    """
+    found: list[Term] = []
+    position = 0
+    while (rest := text[position:]).strip():
+        position += len(rest) - len(rest.lstrip())
+        term = _TERM.match(text, position)
+        if term is None:
+            raise BadInput(
+                Both(
+                    f"検索条件を読めない: {text[position:]}", f"the query cannot be read from here: {text[position:]}"
+                ),
+                Both(
+                    '引用符を閉じる。例: host.name:pc-0001 "net user"', 'close the quotes: host.name:pc-0001 "net user"'
+                ),
+            )
+        quoted = term["phrase"] is not None
+        value = re.sub(r"\\(.)", r"\1", term["phrase"]) if quoted else term["word"]
+        found.append(Term(term["field"], value, bool(term["no"]), not quoted and bool({"*", "?"} & set(value))))
+        position = term.end()
+    return found

@@ -1,0 +1,119 @@
+"""Searching the embedded store: the terms of a query become one statement over the parts that can hold an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry.event import FIELDS, UNDATED, Ecs, Event
+from sekisho.telemetry.manifest import Part
+from sekisho.telemetry.query import Term
+
+_COLUMNS = ("id", "time", "source", "file", "offset", *FIELDS)
+
+
+class Span(NamedTuple):
+    """A range of time in microseconds since 1970 (UTC): `since` is in it, `until` is not; None is open."""
+
+    since: int | None = None
+    until: int | None = None
+
+
+class Search(NamedTuple):
+    """What is asked of a store."""
+
+    terms: Sequence[Term] = ()
+    span: Span = Span()
+
+
+def events(store: EmbeddedStore, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
+    """The events that match, the latest first; those without a time come last."""
+    statement, values = _statement(store, asked, ", ".join(map(_quoted, _COLUMNS)))
+    if statement is None:
+        return
+    tail = " ORDER BY time DESC NULLS LAST, id" + (f" LIMIT {limit:d}" if limit else "")
+    with duckdb.connect() as db:
+        found = db.execute(statement + tail, values)
+        while rows := found.fetchmany(1000):
+            for key, time, source, file, offset, *ecs in rows:
+                yield Event(key, time, source.encode(), file, offset, Ecs(*ecs))
+
+
+def count(store: EmbeddedStore, asked: Search) -> int:
+    """How many events match."""
+    statement, values = _statement(store, asked, "count(*)")
+    if statement is None:
+        return 0
+    with duckdb.connect() as db:
+        row = db.execute(statement, values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _statement(store: EmbeddedStore, asked: Search, columns: str) -> tuple[str | None, list[object]]:
+    files = [str(store.folder / part.file) for part in store.manifest().parts if _may_hold(part, asked.span)]
+    if not files:
+        return None, []
+    conditions: list[str] = []
+    values: list[object] = [files]
+    for bound, sign in ((asked.span.since, ">="), (asked.span.until, "<")):
+        if bound is not None:
+            conditions.append(f"time {sign} ?")
+            values.append(bound)
+    for term in asked.terms:
+        condition, some = _condition(term)
+        conditions.append(f"NOT coalesce({condition}, false)" if term.negated else condition)
+        values += some
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {columns} FROM read_parquet(?){where}", values  # noqa: S608 - names are ours, values are bound
+
+
+def _may_hold(part: Part, span: Span) -> bool:
+    if span.since is None and span.until is None:
+        return True
+    if part.first is None or part.last is None:
+        return part.partition == UNDATED
+    return (span.since is None or part.last >= span.since) and (span.until is None or part.first < span.until)
+
+
+def _condition(term: Term) -> tuple[str, list[object]]:
+    if term.field is None:
+        # The source is kept as it came: its JSON may have written the text in another way.
+        ways = {term.value, _json(term.value), _json(term.value, ascii_only=True)}
+        patterns: list[object] = [f"%{_like(way, wild=term.wild)}%" for way in sorted(ways)]
+        return "(" + " OR ".join(["source ILIKE ? ESCAPE '\\'"] * len(patterns)) + ")", patterns
+    pattern = _like(term.value, wild=term.wild)
+    if term.field in FIELDS:
+        return f"{_quoted(term.field)} ILIKE ? ESCAPE '\\'", [pattern]
+    paths = [_path(term.field.split(".")), _path([term.field])]
+    return "coalesce(json_extract_string(source, ?), json_extract_string(source, ?)) ILIKE ? ESCAPE '\\'", [
+        *paths,
+        pattern,
+    ]
+
+
+def _like(text: str, *, wild: bool) -> str:
+    escaped = "".join(f"\\{one}" if one in "\\%_" else one for one in text)
+    return escaped.replace("*", "%").replace("?", "_") if wild else escaped
+
+
+def _json(text: str, *, ascii_only: bool = False) -> str:
+    """The text as JSON writes it between quotes: as it is, or with its other letters in hexadecimal."""
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
+def _path(keys: Sequence[str]) -> str:
+    return "$" + "".join(f'."{key}"' for key in keys)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def folder(state: Path) -> Path:
+    """Where the embedded store of a state folder lies."""
+    return state / "events"

@@ -1,0 +1,140 @@
+"""Lines of a file that an analyst was handed: plain, gz or zip, of any size, and broken in any way."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BufferedIOBase
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from sekisho.core.errors import BadInput, Missing
+from sekisho.core.language import Both
+from sekisho.core.phrases import both
+
+HEAD = 4096  # octets by which a file is known
+LONGEST = 16 * 1024 * 1024  # octets of a line
+_CHUNK = 1024 * 1024
+_KEPT = 64 * 1024  # octets that are kept of a line that is too long
+
+
+class Line(NamedTuple):
+    """A line without its end, and where it begins in the decompressed stream."""
+
+    offset: int
+    data: bytes
+
+
+class Broken(NamedTuple):
+    """What is no line: too long, or the stream ends in the middle. `data` is the beginning of it."""
+
+    offset: int
+    data: bytes
+    why: str
+
+
+class Source(NamedTuple):
+    """One stream of a file; a zip has several."""
+
+    name: str
+    file: BufferedIOBase
+
+
+def sources(path: Path) -> Iterator[Source]:
+    """The streams of a file, by what it is and not by its name; each is open until the next is asked for.
+
+    Raises:
+        Missing: it is not there, or cannot be opened.
+        BadInput: it is a zip that cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(0)
+            if head[:2] == b"\x1f\x8b":
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield Source(str(path), cast("BufferedIOBase", unpacked))
+            elif head == b"PK\x03\x04":
+                yield from _members(path, file)
+            else:
+                yield Source(str(path), file)
+    except OSError as error:
+        why = both(str(error.strerror or error))
+        raise Missing(
+            Both(f"{path} を読めない: {why.ja}", f"{path} cannot be read: {why.en}"),
+            Both("パスと権限を確認する", "check the path and its rights"),
+        ) from error
+
+
+def _members(path: Path, file: BufferedIOBase) -> Iterator[Source]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if not entry.is_dir():
+                    with archive.open(entry) as member:
+                        yield Source(f"{path}!{entry.filename}", cast("BufferedIOBase", member))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, packed in a rare way, encrypted
+        raise BadInput(
+            Both(f"{path} はzipとして読めない ({error})", f"{path} is a zip that cannot be read ({error})"),
+            Both("受け取り直す。暗号化されていれば先に解く", "ask for it again; if it is encrypted, open it first"),
+        ) from error
+
+
+class Chunks:
+    """A stream in pieces; `head` is its first 4 KiB, or all of it, and is the first of the pieces."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+        self._broken = ""
+        self.head = b""
+        while len(self.head) < HEAD and (more := self._read(HEAD - len(self.head))):
+            self.head += more
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.head
+        while more := self._read(_CHUNK):
+            yield more
+
+    @property
+    def broken(self) -> str:
+        """Why the stream ended before its end; empty when it did not."""
+        return self._broken
+
+    def _read(self, size: int) -> bytes:
+        if self._broken:
+            return b""
+        try:
+            return self._file.read1(size)  # what comes before the fault; `read` would lose it with the fault
+        except (EOFError, OSError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+            self._broken = f"the stream is broken: {error}"
+            return b""
+
+
+def lines(chunks: Chunks, *, longest: int = LONGEST) -> Iterator[Line | Broken]:
+    """The lines of a stream, empty ones left out; memory holds one chunk and one line of it at most."""
+    begin = 0  # where the present line begins
+    rest, head, lost = b"", b"", 0  # what is held of it; when it is too long: its beginning, and how much was let go
+    for chunk in chunks:
+        data, position = rest + chunk, 0
+        while (end := data.find(b"\n", position)) >= 0:
+            part = data[position:end]
+            if found := _line(begin, part, head, longest):
+                yield found
+            begin += lost + len(part) + 1
+            head, lost, position = b"", 0, end + 1
+        rest = data[position:]
+        if len(rest) > longest:
+            head, lost, rest = head or rest[:_KEPT], lost + len(rest), b""
+    if chunks.broken:
+        yield Broken(begin, head or rest[:_KEPT], chunks.broken)
+    elif found := _line(begin, rest, head, longest):
+        yield found
+
+
+def _line(begin: int, part: bytes, head: bytes, longest: int) -> Line | Broken | None:
+    if head or len(part) > longest:
+        return Broken(begin, head or part[:_KEPT], "the line is too long")
+    line = part.rstrip(b"\r")
+    return Line(begin, line) if line else None
