@@ -21,30 +21,64 @@ _NOTHING = {"", "-"}  # what Windows writes for "none"
 
 
 def of(record: Mapping[str, Any]) -> Ecs:
-    """The ECS fields of a record in one of the shapes that Windows events come in: flat, Winlogbeat's, EVTX's."""
+    """The ECS fields of a record: a Windows event in any of its shapes, an audit record, or a line of syslog."""
     if isinstance(winlog := record.get("winlog"), Mapping):
-        data = _mapping(winlog.get("event_data"))
-        code, provider = winlog.get("event_id"), winlog.get("provider_name")
-        channel, computer = winlog.get("channel"), winlog.get("computer_name")
-    elif isinstance(event := record.get("Event"), Mapping):
-        system, data = _mapping(event.get("System")), _mapping(event.get("EventData"))
-        code, provider = (
-            system.get("EventID"),
-            _mapping(_mapping(system.get("Provider")).get("#attributes")).get("Name"),
+        system, data = winlog, _mapping(winlog.get("event_data"))
+        return _windows(
+            record, data, *(system.get(key) for key in ("event_id", "provider_name", "channel", "computer_name"))
         )
-        channel, computer = system.get("Channel"), system.get("Computer")
-    else:
-        data = record
-        code, provider = record.get("EventID"), record.get("SourceName")
-        channel, computer = record.get("Channel"), record.get("Hostname")
-    found = {name: _first(data, keys) for name, keys in _DATA.items()}
+    if isinstance(event := record.get("Event"), Mapping):
+        system, data = _mapping(event.get("System")), _mapping(event.get("EventData"))
+        provider = _mapping(_mapping(system.get("Provider")).get("#attributes")).get("Name")
+        code = system.get("EventID")
+        code = code.get("#text") if isinstance(code, Mapping) else code
+        return _windows(record, data, code, provider, system.get("Channel"), system.get("Computer"))
+    if str(record.get("msg", "")).startswith("audit("):
+        return _audit(record)
+    if "program" in record:
+        return Ecs(
+            event__provider=_text(record["program"]),
+            event__dataset="syslog",
+            host__name=_text(record.get("host")),
+            process__pid=_text(record.get("pid")),
+            message=_text(record.get("message")),
+        )
+    return _windows(record, record, *(record.get(key) for key in ("EventID", "SourceName", "Channel", "Hostname")))
+
+
+def _windows(
+    record: Mapping[str, Any],
+    data: Mapping[str, Any],
+    code: object,
+    provider: object,
+    channel: object,
+    computer: object,
+) -> Ecs:
     return Ecs(
-        event__code=_text(_mapping(code).get("#text") if isinstance(code, Mapping) else code),
+        event__code=_text(code),
         event__provider=_text(provider),
         event__dataset=_text(channel),
         host__name=_text(computer),
         message=_text(record.get("Message", record.get("message"))),
-        **found,
+        **{name: _first(data, keys) for name, keys in _DATA.items()},
+    )
+
+
+def _audit(record: Mapping[str, Any]) -> Ecs:
+    command = _text(record.get("proctitle"))
+    if record.get("type") == "EXECVE":
+        words = [_text(record.get(f"a{number}")) for number in range(len(record))]
+        command = " ".join(word for word in words if word is not None)
+    return Ecs(
+        event__code=_text(record.get("type")),
+        event__provider="auditd",
+        event__dataset="auditd",
+        host__name=_text(record.get("node")),
+        user__name=_text(record.get("acct")),
+        process__pid=_text(record.get("pid")),
+        process__executable=_text(record.get("exe")),
+        process__command_line=command,
+        source__ip=_text(record.get("addr")) if record.get("addr") != "?" else None,
     )
 
 

@@ -48,7 +48,7 @@ _THERE_THEN = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?) WH
 
 
 class Added(NamedTuple):
-    """What became of a batch: new in the store, or there before."""
+    """What became of a batch: new events, what was there before, and what was newly set aside."""
 
     new: int = 0
     known: int = 0
@@ -118,8 +118,8 @@ class Writer:
         short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
         if parts or aside or short != self.manifest.short_files:
             self._commit(parts, aside, short)
-        new = sum(part.rows for part in parts)
-        return Added(new, len(events) - new, sum(part.rows for part in aside))
+        new, rejected = sum(part.rows for part in parts), sum(part.rows for part in aside)
+        return Added(new, len(events) + len(rejects) - new - rejected, rejected)
 
     def _commit(self, parts: list[Part], aside: list[Part], short: dict[int, tuple[str, ...]]) -> None:
         for folder in {Path(part.file).parent for part in (*parts, *aside)}:

@@ -7,32 +7,11 @@ lines are two events; and the place alone is not either, for a file may be cut o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
 
 import orjson
 
 Own = tuple[str, ...]
-
-
-def own(record: Mapping[str, Any]) -> Own | None:
-    """A record's own identity: of a Windows event log, or of a journal; None if it has none."""
-    if winlog := _mapping(record, "winlog"):
-        return _windows(
-            winlog.get("computer_name"), winlog.get("channel"), winlog.get("record_id"), record.get("@timestamp")
-        )
-    if system := _mapping(_mapping(record, "Event"), "System"):
-        created = _mapping(_mapping(system, "TimeCreated"), "#attributes")
-        return _windows(
-            system.get("Computer"), system.get("Channel"), system.get("EventRecordID"), created.get("SystemTime")
-        )
-    if "RecordNumber" in record:
-        return _windows(
-            record.get("Hostname"), record.get("Channel"), record.get("RecordNumber"), record.get("EventTime")
-        )
-    cursor = record.get("__CURSOR")
-    return ("journal", cursor) if isinstance(cursor, str) and cursor else None
 
 
 def of_own(identity: Own) -> bytes:
@@ -51,17 +30,3 @@ def of_place(fingerprint: bytes, offset: int, line: bytes) -> bytes:
 def fingerprint(head: bytes) -> bytes:
     """How a file is known, by its first octets."""
     return blake2b(head, digest_size=16, person=b"file").digest()
-
-
-def _windows(computer: object, channel: object, number: object, time: object) -> Own | None:
-    # The time tells two records apart that got the same number, before and after the log was cleared.
-    if isinstance(number, int) and not isinstance(number, bool):
-        number = str(number)
-    if all(isinstance(one, str) and one for one in (computer, channel, number, time)):
-        return ("windows", str(computer).casefold(), str(channel), str(number), str(time))
-    return None
-
-
-def _mapping(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = record.get(key)
-    return found if isinstance(found, Mapping) else {}
