@@ -12,8 +12,9 @@ import orjson
 import pytest
 
 from sekisho.telemetry import search
-from sekisho.telemetry.embedded import Added, EmbeddedStore
-from sekisho.telemetry.ingest import ingest
+from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry.ingest import Total, ingest
+from sekisho.telemetry.workers import Workers
 
 ZONE = ZoneInfo("Asia/Tokyo")
 
@@ -23,9 +24,9 @@ def store(tmp_path: Path) -> EmbeddedStore:
     return EmbeddedStore(tmp_path / "events")
 
 
-def take(store: EmbeddedStore, *paths: Path) -> Added:
+def take(store: EmbeddedStore, *paths: Path) -> Total:
     with store.writing() as writer:
-        return ingest(paths, writer, ZONE, lambda *_: None)
+        return ingest(paths, writer, ZONE, lambda _: None, Workers(0))
 
 
 def write(path: Path, lines: Iterable[bytes]) -> Path:
@@ -42,7 +43,7 @@ def plain(count: int, *, day: str = "2026-11-24") -> list[bytes]:
 
 
 def test_identical_lines_are_several_events(store: EmbeddedStore, tmp_path: Path) -> None:
-    assert take(store, write(tmp_path / "one.json", plain(900))) == Added(900, 0, 0)
+    assert take(store, write(tmp_path / "one.json", plain(900))) == Total(900, 0, 0)
     assert search.count(store, search.Search()) == 900
 
 
@@ -52,16 +53,16 @@ def test_the_same_file_again_renamed_and_packed_brings_nothing_new(store: Embedd
     renamed, packed = tmp_path / "renamed.json", tmp_path / "packed.gz"
     shutil.copy(first, renamed)
     packed.write_bytes(gzip.compress(first.read_bytes()))
-    assert take(store, first) == take(store, renamed) == take(store, packed) == Added(0, 900, 0)
+    assert take(store, first) == take(store, renamed) == take(store, packed) == Total(0, 900, 0)
     assert search.count(store, search.Search()) == 900
 
 
 @pytest.mark.parametrize("before", [1, 3, 400], ids=["one line", "less than its fingerprint", "more than it"])
 def test_a_file_that_has_grown_brings_only_what_is_new(store: EmbeddedStore, tmp_path: Path, before: int) -> None:
     lines, path = plain(900), tmp_path / "grows.json"
-    assert take(store, write(path, lines[:before])) == Added(before, 0, 0)
-    assert take(store, write(path, lines)) == Added(900 - before, before, 0)
-    assert take(store, write(path, lines)) == Added(0, 900, 0)
+    assert take(store, write(path, lines[:before])) == Total(before, 0, 0)
+    assert take(store, write(path, lines)) == Total(900 - before, before, 0)
+    assert take(store, write(path, lines)) == Total(0, 900, 0)
 
 
 def test_a_rotated_file_is_another_one(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_rotated_file_is_another_one(store: EmbeddedStore, tmp_path: Path) -> 
     take(store, path)
     path.rename(tmp_path / "app.log.1")
     write(path, plain(300, day="2026-11-25"))  # the inode may be the old one's; nobody asks for it
-    assert take(store, path, tmp_path / "app.log.1") == Added(300, 300, 0)
+    assert take(store, path, tmp_path / "app.log.1") == Total(300, 300, 0)
 
 
 def test_a_file_that_was_cut_off_and_written_anew_loses_nothing(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_a_file_that_was_cut_off_and_written_anew_loses_nothing(store: EmbeddedS
     path = write(tmp_path / "app.log", [*head, *plain(30, day="2026-11-25")])
     take(store, path)
     write(path, [*head, *plain(30, day="2026-11-26")])
-    assert take(store, path) == Added(30, 90, 0)
+    assert take(store, path) == Total(30, 90, 0)
 
 
 def windows(number: int, time: str, *, computer: str = "PC-0001", text: str = "") -> bytes:
@@ -87,8 +88,8 @@ def windows(number: int, time: str, *, computer: str = "PC-0001", text: str = ""
 
 def test_a_windows_record_is_one_event_in_whatever_file_it_comes(store: EmbeddedStore, tmp_path: Path) -> None:
     some = [windows(n, f"2026-11-24T00:00:{n:02d}.000Z") for n in range(50)]
-    assert take(store, write(tmp_path / "a.json", some)) == Added(50, 0, 0)
-    assert take(store, write(tmp_path / "b.json", [some[7], *reversed(some), some[7]])) == Added(0, 52, 0)
+    assert take(store, write(tmp_path / "a.json", some)) == Total(50, 0, 0)
+    assert take(store, write(tmp_path / "b.json", [some[7], *reversed(some), some[7]])) == Total(0, 52, 0)
     assert (
         take(store, write(tmp_path / "c.json", [windows(3, "2026-11-24T00:00:03.000Z", computer="PC-0002")])).new == 1
     )
@@ -97,7 +98,7 @@ def test_a_windows_record_is_one_event_in_whatever_file_it_comes(store: Embedded
 def test_a_cleared_windows_log_starts_its_numbers_anew(store: EmbeddedStore, tmp_path: Path) -> None:
     before = [windows(n, f"2026-11-24T00:00:{n:02d}.000Z") for n in range(1, 20)]
     after = [windows(n, f"2026-11-24T09:00:{n:02d}.000Z") for n in range(1, 20)]
-    assert take(store, write(tmp_path / "a.json", [*before, *after])) == Added(38, 0, 0)
+    assert take(store, write(tmp_path / "a.json", [*before, *after])) == Total(38, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_a_cleared_windows_log_starts_its_numbers_anew(store: EmbeddedStore, tmp
 )
 def test_half_an_identity_is_none(store: EmbeddedStore, tmp_path: Path, odd: dict[str, object]) -> None:
     line = orjson.dumps(odd)
-    assert take(store, write(tmp_path / "odd.json", [line, line])) == Added(2, 0, 0)
+    assert take(store, write(tmp_path / "odd.json", [line, line])) == Total(2, 0, 0)
 
 
 def test_the_day_is_the_event_s_own(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -132,6 +133,6 @@ def test_the_day_is_the_event_s_own(store: EmbeddedStore, tmp_path: Path) -> Non
 def test_what_is_no_record_is_counted_and_kept_with_its_reason(store: EmbeddedStore, tmp_path: Path) -> None:
     bad = [b"{", b"[1]", b'"text"', b"\xff\xfe", b"{}" * 3, b"[" * 10_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000]
     path = write(tmp_path / "bad.json", [b'{"a":1}', *bad, b'{"b":2}'])
-    assert take(store, path) == Added(2, 0, len(bad))
-    assert take(store, path) == Added(0, 2 + len(bad), 0)
+    assert take(store, path) == Total(2, 0, len(bad))
+    assert take(store, path) == Total(0, 2 + len(bad), 0)
     assert sum(part.rows for part in store.manifest().rejects) == len(bad)

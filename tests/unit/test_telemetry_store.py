@@ -27,6 +27,7 @@ from sekisho.telemetry.embedded import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.ingest import ingest
 from sekisho.telemetry.search import Search, Span
+from sekisho.telemetry.workers import Workers
 
 ZONE = ZoneInfo("Asia/Tokyo")
 SEKISHO = Path(sys.executable).with_name("sekisho")
@@ -34,7 +35,7 @@ SEKISHO = Path(sys.executable).with_name("sekisho")
 
 def take(store: EmbeddedStore, *paths: Path) -> None:
     with store.writing() as writer:
-        ingest(paths, writer, ZONE, lambda *_: None)
+        ingest(paths, writer, ZONE, lambda _: None, Workers(0))
 
 
 def serials(store: EmbeddedStore) -> Counter[int]:

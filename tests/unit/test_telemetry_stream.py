@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.core.errors import BadInput, Missing
-from sekisho.telemetry.stream import Broken, Chunks, Line, lines, sources
+from sekisho.telemetry import stream
+from sekisho.telemetry.stream import Broken, Chunks, Line, sources
 
 
 class Pieces(io.BufferedIOBase):
@@ -29,11 +30,20 @@ class Pieces(io.BufferedIOBase):
         return piece
 
 
+def lines(chunks: Chunks, *, size: int = 1024, longest: int = stream.LONGEST) -> list[Line | Broken]:
+    found: list[Line | Broken] = []
+    for block in stream.blocks(chunks, size=size, longest=longest):
+        found += [block] if isinstance(block, Broken) else stream.lines(block, longest=longest)
+    return found
+
+
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"x" * 30, b"\x00\xff"]), max_size=60).map(b"".join)
 
 
-@given(data=TEXT, sizes=st.lists(st.integers(1, 9000), max_size=5), longest=st.integers(20, 50))
-def test_lines_stand_where_the_stream_has_them(data: bytes, sizes: list[int], longest: int) -> None:
+@given(
+    data=TEXT, sizes=st.lists(st.integers(1, 9000), max_size=5), size=st.integers(1, 90), longest=st.integers(20, 50)
+)
+def test_lines_stand_where_the_stream_has_them(data: bytes, sizes: list[int], size: int, longest: int) -> None:
     wanted: list[tuple[int, bytes | None]] = []
     offset = 0
     for part in data.split(b"\n"):
@@ -42,14 +52,14 @@ def test_lines_stand_where_the_stream_has_them(data: bytes, sizes: list[int], lo
         elif part.rstrip(b"\r"):
             wanted.append((offset, part.rstrip(b"\r")))
         offset += len(part) + 1
-    found = list(lines(Chunks(Pieces(data, sizes)), longest=longest))
+    found = lines(Chunks(Pieces(data, sizes)), size=size, longest=longest)
     assert [(one.offset, one.data if isinstance(one, Line) else None) for one in found] == wanted
 
 
 def test_a_line_larger_than_memory_is_let_go_and_the_rest_is_read(tmp_path: Path) -> None:
     path = tmp_path / "long.json"
     path.write_bytes(b'{"a":1}\n' + b"y" * 100_000_000 + b'\n{"b":2}\n')
-    [source] = [list(lines(Chunks(one.file))) for one in sources(path)]
+    [source] = [lines(Chunks(one.file)) for one in sources(path)]
     first, long, last = source
     assert (first, last) == (Line(0, b'{"a":1}'), Line(100_000_009, b'{"b":2}'))
     assert isinstance(long, Broken)
@@ -57,7 +67,7 @@ def test_a_line_larger_than_memory_is_let_go_and_the_rest_is_read(tmp_path: Path
 
 
 def read(path: Path) -> list[tuple[str, list[Line | Broken]]]:
-    return [(source.name, list(lines(Chunks(source.file)))) for source in sources(path)]
+    return [(source.name, lines(Chunks(source.file))) for source in sources(path)]
 
 
 def test_plain_gz_and_zip_have_the_same_lines(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sekisho.cli import tables
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
@@ -24,8 +25,10 @@ from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import ingest as ingesting
 from sekisho.telemetry import query, search
-from sekisho.telemetry.embedded import Added, EmbeddedStore
+from sekisho.telemetry.embedded import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Event, moment
+from sekisho.telemetry.ingest import Progress
+from sekisho.telemetry.workers import Workers
 
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
@@ -45,24 +48,22 @@ def ingest(
     """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
     store = EmbeddedStore(search.folder(state))
     zone = ZoneInfo(policy.read().zone)
-    bars = Progress(
+    bars = Bars(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         disable=as_json,
     )
-    with bars, store.writing() as writer:
+    with bars, Workers() as workers, store.writing() as writer:
         task = bars.add_task("", total=None)
-        so_far = 0
 
-        def tell(name: str, octets: int, added: Added) -> None:
-            nonlocal so_far
-            so_far += added.new
-            done = say(Both(f"{so_far:,}件", f"{so_far:,} events"))
-            bars.update(task, description=f"{Path(name).name}  {octets / 1_000_000:,.0f} MB  {done}")
+        def tell(progress: Progress) -> None:
+            done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
+            name = Path(progress.name).name
+            bars.update(task, description=f"{name}  {progress.octets / 1_000_000:,.0f} MB  {done}")
 
-        total = ingesting.ingest(files, writer, zone, tell)
+        total = ingesting.ingest(files, writer, zone, tell, workers)
     if as_json:
         print_json(total._asdict())
     else:

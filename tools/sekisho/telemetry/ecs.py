@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sekisho.telemetry.event import Ecs
@@ -20,18 +19,18 @@ _DATA = {
 _NOTHING = {"", "-"}  # what Windows writes for "none"
 
 
-def of(record: Mapping[str, Any]) -> Ecs:
+def of(record: dict[str, Any]) -> Ecs:
     """The ECS fields of a record: a Windows event in any of its shapes, an audit record, or a line of syslog."""
-    if isinstance(winlog := record.get("winlog"), Mapping):
+    if isinstance(winlog := record.get("winlog"), dict):
         system, data = winlog, _mapping(winlog.get("event_data"))
         return _windows(
             record, data, *(system.get(key) for key in ("event_id", "provider_name", "channel", "computer_name"))
         )
-    if isinstance(event := record.get("Event"), Mapping):
+    if isinstance(event := record.get("Event"), dict):
         system, data = _mapping(event.get("System")), _mapping(event.get("EventData"))
         provider = _mapping(_mapping(system.get("Provider")).get("#attributes")).get("Name")
         code = system.get("EventID")
-        code = code.get("#text") if isinstance(code, Mapping) else code
+        code = code.get("#text") if isinstance(code, dict) else code
         return _windows(record, data, code, provider, system.get("Channel"), system.get("Computer"))
     if str(record.get("msg", "")).startswith("audit("):
         return _audit(record)
@@ -47,8 +46,8 @@ def of(record: Mapping[str, Any]) -> Ecs:
 
 
 def _windows(
-    record: Mapping[str, Any],
-    data: Mapping[str, Any],
+    record: dict[str, Any],
+    data: dict[str, Any],
     code: object,
     provider: object,
     channel: object,
@@ -64,7 +63,7 @@ def _windows(
     )
 
 
-def _audit(record: Mapping[str, Any]) -> Ecs:
+def _audit(record: dict[str, Any]) -> Ecs:
     command = _text(record.get("proctitle"))
     if record.get("type") == "EXECVE":
         words = [_text(record.get(f"a{number}")) for number in range(len(record))]
@@ -82,18 +81,21 @@ def _audit(record: Mapping[str, Any]) -> Ecs:
     )
 
 
-def _first(data: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+def _first(data: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    # Asked seven times an event: what is there is nearly always a string.
+    get = data.get
     for key in keys:
-        if (found := _text(data.get(key))) is not None:
+        value = get(key)
+        if value is not None and (found := _text(value)) is not None:
             return found
     return None
 
 
 def _text(value: object) -> str | None:
-    if isinstance(value, str):
+    if value.__class__ is str:
         return None if value in _NOTHING else value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

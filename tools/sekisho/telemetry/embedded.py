@@ -1,16 +1,14 @@
 """The embedded store: Parquet files under the state folder, a part for each batch and day, read by DuckDB.
 
 A part is written, made durable, and only then named in the manifest; a crash between leaves a file that nobody names,
-and the next writer removes it. An event that is there already is not written again. Equal events have equal times, so
-only parts whose times overlap the batch's are asked for its ids.
+and the next writer removes it. An event that is there already is not taken again. Equal events have equal times, so
+only parts whose times overlap a new one's are asked for its ids.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,40 +16,24 @@ from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sekisho.core.clock import stamp
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
 from sekisho.telemetry import manifest as manifests
-from sekisho.telemetry.event import FIELDS, UNDATED, Event, Reject, partition
+from sekisho.telemetry import part as parts
+from sekisho.telemetry.event import UNDATED
 from sekisho.telemetry.manifest import Manifest, Part
-
-REJECTED = "rejected"
-_EVENTS = pa.schema(
-    [
-        ("id", pa.binary(16)),
-        ("time", pa.int64()),
-        ("file", pa.string()),
-        ("offset", pa.int64()),
-        ("source", pa.string()),
-        *((name, pa.string()) for name in FIELDS),
-    ]
-)
-_REJECTS = pa.schema(
-    [("id", pa.binary(16)), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
-)
+from sekisho.telemetry.part import Written
 
 _THERE = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?)) USING (id)"
 _THERE_THEN = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?) WHERE time BETWEEN ? AND ?) USING (id)"
 
 
 class Added(NamedTuple):
-    """What became of a batch: new events, what was there before, and what was newly set aside."""
+    """What became of parts: how many events of them were new, and how much was newly set aside."""
 
     new: int = 0
-    known: int = 0
     rejected: int = 0
 
 
@@ -90,113 +72,71 @@ class EmbeddedStore:
 
 
 class Writer:
-    """Adds batches; made by `EmbeddedStore.writing`."""
+    """Takes parts into the store; made by `EmbeddedStore.writing`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.manifest = manifests.read(folder)
         self._db = duckdb.connect()
         self._sweep()
 
-    def add(
+    def take(
         self,
-        events: Sequence[Event],
-        rejects: Sequence[Reject] = (),
+        events: Sequence[Written],
+        rejects: Sequence[Written] = (),
         short_files: Mapping[int, Iterable[str]] | None = None,
     ) -> Added:
-        """Write what is new, durably; when this returns it is in the store, and when it fails nothing of it is.
+        """Make written parts the store's, without what it has already; when this returns they are in it, durably.
 
         Raises:
-            Missing: the disk is full, or the folder cannot be written.
+            Missing: the disk is full, or the folder cannot be written; then nothing of them is in the store.
         """
-        days: dict[str, dict[bytes, Event]] = defaultdict(dict)
-        for event in events:
-            days[partition(event.time)].setdefault(event.id, event)
-        parts = [part for day, rows in sorted(days.items()) if (part := self._events(day, rows))]
-        kept = {one.id: one for one in rejects}
-        aside = [part] if kept and (part := self._rejects(kept)) else []
+        new = [one.part for part in events if (one := self._new(part, self._contemporaries(part.part)))]
+        aside = [one.part for part in rejects if (one := self._new(part, self.manifest.rejects))]
         short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
-        if parts or aside or short != self.manifest.short_files:
-            self._commit(parts, aside, short)
-        new, rejected = sum(part.rows for part in parts), sum(part.rows for part in aside)
-        return Added(new, len(events) + len(rejects) - new - rejected, rejected)
+        if new or aside or short != self.manifest.short_files:
+            self._commit(new, aside, short)
+        return Added(sum(part.rows for part in new), sum(part.rows for part in aside))
 
-    def _commit(self, parts: list[Part], aside: list[Part], short: dict[int, tuple[str, ...]]) -> None:
-        for folder in {Path(part.file).parent for part in (*parts, *aside)}:
-            _sync(self._folder / folder)
-        _sync(self._folder)
+    def _commit(self, new: Sequence[Part], aside: Sequence[Part], short: dict[int, tuple[str, ...]]) -> None:
+        for folder in {Path(part.file).parent for part in (*new, *aside)}:
+            _sync(self.folder / folder)
+        _sync(self.folder)
         grown = Manifest(
-            parts=(*self.manifest.parts, *parts),
-            rejects=(*self.manifest.rejects, *aside),
-            short_files=short,
+            parts=(*self.manifest.parts, *new), rejects=(*self.manifest.rejects, *aside), short_files=short
         )
-        manifests.write(self._folder, grown)
+        manifests.write(self.folder, grown)
         self.manifest = grown
 
-    def _events(self, day: str, rows: dict[bytes, Event]) -> Part | None:
-        times = [event.time for event in rows.values() if event.time is not None]
-        span = (min(times), max(times)) if times and day != UNDATED else None
-        there = [
-            part for part in self.manifest.parts if part.partition == day and (span is None or _overlap(part, span))
+    def _contemporaries(self, part: Part) -> list[Part]:
+        dated = part.partition != UNDATED
+        return [
+            one for one in self.manifest.parts if one.partition == part.partition and not (dated and _apart(one, part))
         ]
-        for known in self._known(there, list(rows), span):
-            del rows[known]
-        if not rows:
-            return None
-        ordered = sorted(rows.values(), key=lambda event: (event.time or 0, event.id))
-        columns: dict[str, Sequence[object]] = {
-            "id": [event.id for event in ordered],
-            "time": [event.time for event in ordered],
-            "file": [event.file for event in ordered],
-            "offset": [event.offset for event in ordered],
-            "source": [event.source for event in ordered],
-        }
-        columns |= dict(zip(FIELDS, zip(*(event.ecs for event in ordered), strict=True), strict=True))
-        part = self._write(day, columns, _EVENTS)
-        return part.model_copy(update={"first": ordered[0].time, "last": ordered[-1].time} if times else {})
 
-    def _rejects(self, kept: dict[bytes, Reject]) -> Part | None:
-        for known in self._known(self.manifest.rejects, list(kept), None):
-            del kept[known]
-        if not kept:
-            return None
-        columns = {name: [getattr(one, name) for one in kept.values()] for name in _REJECTS.names}
-        return self._write(REJECTED, columns, _REJECTS)
-
-    def _known(self, parts: Sequence[Part], ids: list[bytes], span: tuple[int, int] | None) -> list[bytes]:
-        """Which of `ids` these parts have."""
-        if not parts:
-            return []
-        asked = pa.table({"id": pa.array(ids, pa.binary(16))})  # noqa: F841 - DuckDB finds it by its name
-        files = [str(self._folder / part.file) for part in parts]
-        self._db.execute(*((_THERE, [files]) if span is None else (_THERE_THEN, [files, *span])))
-        return [row[0] for row in self._db.fetchall()]
-
-    def _write(self, folder: str, columns: Mapping[str, Sequence[object]], schema: pa.Schema) -> Part:
-        name = f"{folder}/{uuid.uuid4().hex}.parquet"
-        path = self._folder / name
-        table = pa.table(columns, schema=schema)
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with path.open("wb") as file:
-                pq.write_table(table, file, compression="zstd", compression_level=1)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise unwritten(path, error) from error
-        return Part(file=name, partition=folder, rows=table.num_rows, arrived=stamp())
+    def _new(self, written: Written, there: Sequence[Part]) -> Written | None:
+        """A written part without what these parts have."""
+        if not there:
+            return written
+        asked = pa.table({"id": pa.array(written.ids, pa.binary(16))})  # noqa: F841 - DuckDB finds it by its name
+        files, part = [str(self.folder / one.file) for one in there], written.part
+        dated = part.partition not in {UNDATED, parts.REJECTED}
+        self._db.execute(*((_THERE_THEN, [files, part.first, part.last]) if dated else (_THERE, [files])))
+        known = [row[0] for row in self._db.fetchall()]
+        return parts.without(self.folder, written, known) if known else written
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""
-        named = {self._folder / part.file for part in (*self.manifest.parts, *self.manifest.rejects)}
-        for path in self._folder.glob("*/*.parquet"):
+        named = {self.folder / part.file for part in (*self.manifest.parts, *self.manifest.rejects)}
+        for path in self.folder.glob("*/*.parquet"):
             if path not in named:
                 path.unlink()
 
 
-def _overlap(part: Part, span: tuple[int, int]) -> bool:
-    return part.first is not None and part.last is not None and part.first <= span[1] and part.last >= span[0]
+def _apart(one: Part, other: Part) -> bool:
+    if one.first is None or one.last is None or other.first is None or other.last is None:
+        return False
+    return one.last < other.first or one.first > other.last
 
 
 def _sync(folder: Path) -> None:

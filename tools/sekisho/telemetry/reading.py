@@ -1,14 +1,16 @@
-"""A stream becomes records, in its own order: the format is told by what stands there, not by the file's name."""
+"""A stream becomes events, in its own order: the format is told by what stands there, not by the file's name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
-from sekisho.telemetry.formats import auditd, evtx, json_lines, syslog
+from sekisho.telemetry import ecs, identity
+from sekisho.telemetry.event import Event, Reject
+from sekisho.telemetry.formats import auditd, json_lines, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.stream import Broken, Chunks, Line, Source, lines
+from sekisho.telemetry.stream import Block, Broken, Line, lines
 
 
 class Clock(NamedTuple):
@@ -18,37 +20,53 @@ class Clock(NamedTuple):
     arrived: datetime
 
 
-class Piece(NamedTuple):
-    """What stood at an offset: as it stood, and the record that it is, or why it is none.
+class Origin(NamedTuple):
+    """The stream that something stood in: its name for people, and how it is known."""
 
-    In an event log `offset` is the number of the record.
-    """
+    name: str
+    fingerprint: bytes
+
+
+class Piece(NamedTuple):
+    """What stood at an offset: as it stood, and the record that it is, or why it is none."""
 
     offset: int
     raw: bytes
     what: Found | str
 
 
-def pieces(source: Source, chunks: Chunks, clock: Clock) -> Iterator[Piece]:
-    """All of a stream; what cannot be read has its place among the rest."""
-    if chunks.head.startswith(evtx.MAGIC):
-        for number, one in enumerate(evtx.records(chunks.head, source.file)):
-            yield Piece(number, one.source, one) if isinstance(one, Found) else Piece(number, b"", str(one))
-        return
-    audit = auditd.Reader()
-    for line in lines(chunks):
-        if isinstance(line, Broken):
-            yield Piece(line.offset, line.data, line.why)
-            continue
-        try:
-            yield Piece(line.offset, line.data, _line(line, audit, clock))
-        except NotARecord as error:
-            yield Piece(line.offset, line.data, str(error))
+def in_block(block: Block, audit: auditd.Reader, clock: Clock) -> Iterator[Piece]:
+    """All of a block of lines; what cannot be read has its place among the rest."""
+    for line in lines(block):
+        yield of_broken(line) if isinstance(line, Broken) else Piece(line.offset, line.data, _line(line, audit, clock))
 
 
-def _line(line: Line, audit: auditd.Reader, clock: Clock) -> Found:
-    if line.data.lstrip()[:1] in {b"{", b"["}:
-        return json_lines.read(line.data, clock.zone)
-    if auditd.is_one(line.data):
-        return audit.read(line.data)
-    return syslog.read(line.data, clock.zone, clock.arrived)
+def of_broken(broken: Broken) -> Piece:
+    """What is no line, as a piece."""
+    return Piece(broken.offset, broken.data, broken.why)
+
+
+def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Reject]]:
+    """The events and rejects of pieces, each with its id."""
+    events: list[Event] = []
+    rejects: list[Reject] = []
+    for offset, raw, found in pieces:
+        if isinstance(found, str):
+            key = identity.of_place(origin.fingerprint, offset, raw)
+            rejects.append(Reject(key, raw, found, origin.name, offset))
+        else:
+            own = found.own
+            key = identity.of_own(own) if own else identity.of_place(origin.fingerprint, offset, raw)
+            events.append(Event(key, found.time, found.source, origin.name, offset, ecs.of(found.record)))
+    return events, rejects
+
+
+def _line(line: Line, audit: auditd.Reader, clock: Clock) -> Found | str:
+    try:
+        if line.data.lstrip()[:1] in {b"{", b"["}:
+            return json_lines.read(line.data, clock.zone)
+        if auditd.is_one(line.data):
+            return audit.read(line.data)
+        return syslog.read(line.data, clock.zone, clock.arrived)
+    except NotARecord as error:
+        return str(error)

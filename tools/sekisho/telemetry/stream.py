@@ -17,6 +17,8 @@ from sekisho.core.phrases import both
 HEAD = 4096  # octets by which a file is known
 LONGEST = 16 * 1024 * 1024  # octets of a line
 _CHUNK = 1024 * 1024
+_BLOCK = 16 * 1024 * 1024
+_TOO_LONG = "the line is too long"
 _KEPT = 64 * 1024  # octets that are kept of a line that is too long
 
 
@@ -112,29 +114,46 @@ class Chunks:
             return b""
 
 
-def lines(chunks: Chunks, *, longest: int = LONGEST) -> Iterator[Line | Broken]:
-    """The lines of a stream, empty ones left out; memory holds one chunk and one line of it at most."""
-    begin = 0  # where the present line begins
-    rest, head, lost = b"", b"", 0  # what is held of it; when it is too long: its beginning, and how much was let go
+class Block(NamedTuple):
+    """Whole lines, and where the first begins in the decompressed stream."""
+
+    offset: int
+    data: bytes
+
+
+def blocks(chunks: Chunks, *, size: int = _BLOCK, longest: int = LONGEST) -> Iterator[Block | Broken]:
+    """A stream in blocks of about `size` octets; memory holds one of them, and one line more at most."""
+    begin, held = 0, b""  # what is not handed out yet, and where it begins
+    head, lost = b"", 0  # of a line that is too long: its beginning, and how much of it was let go
     for chunk in chunks:
-        data, position = rest + chunk, 0
-        while (end := data.find(b"\n", position)) >= 0:
-            part = data[position:end]
-            if found := _line(begin, part, head, longest):
-                yield found
-            begin += lost + len(part) + 1
-            head, lost, position = b"", 0, end + 1
-        rest = data[position:]
-        if len(rest) > longest:
-            head, lost, rest = head or rest[:_KEPT], lost + len(rest), b""
+        held += chunk
+        if head:
+            end = held.find(b"\n")
+            if end < 0:
+                lost, held = lost + len(held), b""
+                continue
+            yield Broken(begin, head, _TOO_LONG)
+            begin, held, head, lost = begin + lost + end + 1, held[end + 1 :], b"", 0
+        if len(held) >= size and (cut := held.rfind(b"\n") + 1):
+            yield Block(begin, held[:cut])
+            begin, held = begin + cut, held[cut:]
+        if len(held) > longest and b"\n" not in held:
+            head, lost, held = held[:_KEPT], len(held), b""
+    cut = held.rfind(b"\n") + 1 if chunks.broken else len(held)
+    if head:
+        yield Broken(begin, head, _TOO_LONG)
+    if cut:
+        yield Block(begin, held[:cut])
     if chunks.broken:
-        yield Broken(begin, head or rest[:_KEPT], chunks.broken)
-    elif found := _line(begin, rest, head, longest):
-        yield found
+        yield Broken(begin + lost + cut, held[cut:][:_KEPT], chunks.broken)
 
 
-def _line(begin: int, part: bytes, head: bytes, longest: int) -> Line | Broken | None:
-    if head or len(part) > longest:
-        return Broken(begin, head or part[:_KEPT], "the line is too long")
-    line = part.rstrip(b"\r")
-    return Line(begin, line) if line else None
+def lines(block: Block, *, longest: int = LONGEST) -> Iterator[Line | Broken]:
+    """The lines of a block, empty ones left out."""
+    offset = block.offset
+    for part in block.data.split(b"\n"):
+        if len(part) > longest:
+            yield Broken(offset, part[:_KEPT], _TOO_LONG)
+        elif line := part.rstrip(b"\r"):
+            yield Line(offset, line)
+        offset += len(part) + 1

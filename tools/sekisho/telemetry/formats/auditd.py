@@ -9,6 +9,7 @@ import orjson
 
 from sekisho.telemetry.formats.found import Found, NotARecord
 
+MARK = b" msg=audit("
 _LINE = re.compile(
     r"(?:node=(?P<node>\S+) )?type=(?P<type>[\w\[\]]+) "
     r"msg=audit\((?P<second>\d{1,12})\.(?P<milli>\d{3}):(?P<serial>\d+)\): ?(?P<rest>.*)",
@@ -38,7 +39,7 @@ _REMEMBERED = 256  # serials whose records may come in between each other's
 
 def is_one(line: bytes) -> bool:
     """Whether a line looks like an audit record."""
-    return line.startswith((b"type=", b"node=")) and b" msg=audit(" in line[:400]
+    return line.startswith((b"type=", b"node=")) and MARK in line[:400]
 
 
 class Reader:

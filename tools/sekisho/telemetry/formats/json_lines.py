@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -45,7 +44,7 @@ def moment(text: str, assumed: tzinfo) -> int | None:
         return None
 
 
-def _time(record: Mapping[str, Any], zone: tzinfo) -> int | None:
+def _time(record: dict[str, Any], zone: tzinfo) -> int | None:
     for field, assumed in (("@timestamp", zone), ("UtcTime", UTC), ("TimeCreated", zone), ("EventTime", zone)):
         text = record.get(field)
         if isinstance(text, str) and (found := moment(text, assumed)) is not None:
@@ -55,7 +54,7 @@ def _time(record: Mapping[str, Any], zone: tzinfo) -> int | None:
     return moment(text, UTC) if isinstance(text, str) else None
 
 
-def _own(record: Mapping[str, Any]) -> Own | None:
+def _own(record: dict[str, Any]) -> Own | None:
     """A record's own identity: of a Windows event log, or of a journal; None if it has none."""
     if winlog := _mapping(record, "winlog"):
         return _windows(
@@ -91,6 +90,6 @@ def _windows(computer: object, channel: object, number: object, time: object) ->
     )
 
 
-def _mapping(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _mapping(record: dict[str, Any], key: str) -> dict[str, Any]:
     found = record.get(key)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}

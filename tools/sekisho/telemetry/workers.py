@@ -1,0 +1,60 @@
+"""Processes that do what can be done side by side, and end with the one that started them."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+_PR_SET_PDEATHSIG = 1
+
+
+class Workers:
+    """A context in which work can be submitted; with a `count` of 0 it is done at once, by the caller."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self._count = len(os.sched_getaffinity(0)) if count is None else count
+        self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def ahead(self) -> int:
+        """How many pieces of work may wait to be fetched: enough that nobody is idle, and no more, to save memory."""
+        return 2 * self._count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, what: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
+        """Have `work` done; what it raises is raised where the result is asked for."""
+        if self._count == 0:
+            future: Future[Result] = Future()
+            try:
+                future.set_result(work(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+                future.set_exception(error)
+            return future
+        if self._pool is None:  # started when there is work: small files need none
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._count, context, initializer=_end_with, initargs=(os.getpid(),))
+        return self._pool.submit(work, *args, **kwargs)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent does: one that was killed could not tell it to."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends us
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
