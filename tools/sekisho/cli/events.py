@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from sekisho.cli import tables
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
 from sekisho.core.clock import JAPAN
-from sekisho.core.errors import BadInput
+from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import ingest as ingesting
@@ -60,7 +61,7 @@ def ingest(
 
         def tell(progress: Progress) -> None:
             done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
-            name = Path(progress.name).name
+            name = escape(Path(progress.name).name)
             bars.update(task, description=f"{name}  {progress.octets / 1_000_000:,.0f} MB  {done}")
 
         total = ingesting.ingest(files, writer, zone, tell, workers)
@@ -98,18 +99,36 @@ def find(
 ) -> None:
     """Find events, the latest first."""
     store = EmbeddedStore(search.folder(state))
+    if not store.folder.is_dir():
+        raise Missing(
+            Both(f"{state} にはまだイベントがない", f"{state} has no events yet"),
+            Both(
+                "--state を確かめるか、`sekisho ingest` で取り込む",
+                "check --state, or take some in by `sekisho ingest`",
+            ),
+        )
     wanted = search.Search(query.parse(asked), search.Span(_moment(since), _moment(until)))
     if count:
         found = search.count(store, wanted)
         print_json(found) if as_json else typer.echo(found)
         return
-    some = search.events(store, wanted, limit=limit or None)
+    some = search.events(store, wanted, limit=limit + 1 if limit else None)
+    if limit:
+        some = _first(some, limit)
     if as_json:
         _print_json(some)
     elif as_csv:
         _print_csv(some)
     else:
         _print_table(some)
+
+
+def _first(some: Iterator[Event], limit: int) -> Iterator[Event]:
+    """The first of them; that there are more is told, lest anyone take them for all."""
+    yield from islice(some, limit)
+    if next(some, None) is not None:
+        more = Both(f"新しい順に{limit}件のみ。すべては --limit 0", f"only the latest {limit}; --limit 0 for all")
+        typer.echo(say(more), err=True)
 
 
 def _moment(text: str | None) -> int | None:
@@ -127,6 +146,13 @@ def _moment(text: str | None) -> int | None:
 
 def _when(event: Event) -> str | None:
     return None if event.time is None else moment(event.time).isoformat()
+
+
+def _japan(event: Event) -> str:
+    try:
+        return "" if event.time is None else f"{moment(event.time).astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
+    except OverflowError:  # a clock at the end of the year 9999
+        return str(_when(event))
 
 
 def _print_json(some: Iterable[Event]) -> None:
@@ -154,7 +180,9 @@ def _print_csv(some: Iterable[Event]) -> None:
     out = csv.writer(sys.stdout)
     out.writerow(["id", "@timestamp", *FIELDS, "log.file.path", "log.offset"])
     for event in some:
-        out.writerow([event.id.hex(), _when(event), *event.ecs, event.file, event.offset])
+        cells = [event.id.hex(), _when(event), *event.ecs, event.file, event.offset]
+        # A spreadsheet would run what begins so.
+        out.writerow([f"'{one}" if isinstance(one, str) and one[:1] in set("=+-@\t\r") else one for one in cells])
 
 
 def _print_table(some: Iterator[Event]) -> None:
@@ -165,10 +193,8 @@ def _print_table(some: Iterator[Event]) -> None:
         one = event.ecs
         what = one.process__command_line or one.process__executable or one.message or ""
         kind = " ".join(filter(None, (one.event__dataset, one.event__code)))
-        when = _when(event)
-        shown = "" if when is None else datetime.fromisoformat(when).astimezone(JAPAN).strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(
-            shown,
+            _japan(event),
             *(escape((text or "").partition("\n")[0][:160]) for text in (one.host__name, kind, one.user__name, what)),
         )
     Console().print(table)

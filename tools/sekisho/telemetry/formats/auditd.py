@@ -12,7 +12,7 @@ from sekisho.telemetry.formats.found import Found, NotARecord
 MARK = b" msg=audit("
 _LINE = re.compile(
     r"(?:node=(?P<node>\S+) )?type=(?P<type>[\w\[\]]+) "
-    r"msg=audit\((?P<second>\d{1,12})\.(?P<milli>\d{3}):(?P<serial>\d+)\): ?(?P<rest>.*)",
+    r"msg=audit\((?P<second>\d{1,11})\.(?P<milli>\d{3}):(?P<serial>\d+)\): ?(?P<rest>.*)",
     re.DOTALL,
 )
 _PAIR = re.compile(r"""(?P<key>[\w-]+)=(?:"(?P<quoted>[^"]*)"|'(?P<inner>[^']*)'|(?P<bare>[^\s\x1d]*))""")

@@ -1,0 +1,92 @@
+"""`sekisho ingest` and `sekisho events`, as an analyst calls them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SEKISHO = Path(sys.executable).with_name("sekisho")
+
+
+def call(state: Path, *words: str | Path, code: int = 0) -> tuple[str, str]:
+    argv = [SEKISHO, *words, "--state", state, "--lang", "en"]
+    done = subprocess.run(argv, capture_output=True, text=True, env={"COLUMNS": "200", "PATH": "/usr/bin"}, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    lines: list[dict[str, Any] | str] = [
+        {
+            "@timestamp": f"2026-11-24T0{hour}:00:00Z",
+            "Hostname": f"pc-000{hour}",
+            "EventID": 1,
+            "CommandLine": f"cmd {hour}",
+        }
+        for hour in range(5)
+    ]
+    lines += [{"@timestamp": "9999-12-31T23:59:59Z", "Hostname": "[/red]", "CommandLine": "=cmd|' /C calc'!A0"}, "junk"]
+    (folder / "[red]a.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told, _ = call(folder / "state", "ingest", folder / "[red]a.json", code=1)
+    assert told == "6 new events, 0 known before, 1 lines set aside\n"
+    told, _ = call(folder / "state", "ingest", folder / "[red]a.json", "--json")
+    assert json.loads(told) == {"new": 0, "known": 7, "rejected": 0}
+    return folder / "state"
+
+
+def test_search_tells_the_latest_first_and_that_there_are_more(state: Path) -> None:
+    told, more = call(
+        state, "events", "search", "cmd", "--since", "2026-11-24", "--until", "2026-11-25", "--limit", "2"
+    )
+    assert [line.split()[0:2] for line in told.splitlines() if "pc-" in line] == [
+        ["2026-11-24", "13:00:00"],  # Japan time
+        ["2026-11-24", "12:00:00"],
+    ]
+    assert "only the latest 2" in more
+    told, more = call(state, "events", "search", "host.name:pc-0003")
+    assert "cmd 3" in told
+    assert "only" not in more
+
+
+def test_search_in_json_csv_and_as_a_number(state: Path) -> None:
+    found = json.loads(call(state, "events", "search", "Hostname:pc-000? -CommandLine:*2", "--json")[0])
+    assert [one["host.name"] for one in found] == ["pc-0004", "pc-0003", "pc-0001", "pc-0000"]
+    assert found[0]["source"]["EventID"] == 1
+    assert found[0]["@timestamp"] == "2026-11-24T04:00:00+00:00"
+    assert json.loads(call(state, "events", "search", "nothing", "--json")[0]) == []
+    assert call(state, "events", "search", "cmd", "--count")[0] == "6\n"
+    rows = list(csv.DictReader(io.StringIO(call(state, "events", "search", "calc", "--csv")[0])))
+    assert [row["process.command_line"] for row in rows] == ["'=cmd|' /C calc'!A0"]  # nothing that a spreadsheet runs
+
+
+def test_a_time_that_no_calendar_has_is_shown_all_the_same(state: Path) -> None:
+    told, _ = call(state, "events", "search", "calc")
+    assert "9999-12-31T23:59:59" in told
+    assert "[/red]" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["events", "search", "--since", "yesterday"], 2, "'yesterday' is not a time"),
+        (["events", "search", 'a "b'], 2, "cannot be read from here"),
+        (["ingest", "/nowhere/at/all"], 3, "No such file or directory"),
+        (["ingest", "/"], 3, "/ cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(state: Path, words: list[str], code: int, told: str) -> None:
+    assert told in call(state, *words, code=code)[1]
+
+
+def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:
+    assert "has no events yet" in call(tmp_path, "events", "search", "x", code=3)[1]
