@@ -65,23 +65,23 @@ def hole(prefecture: Prefecture, *rules: str) -> Iterator[None]:
 @contextmanager
 def settings(prefecture: Prefecture, machine: str, **values: int) -> Iterator[None]:
     """Kernel settings below net.ipv4 (a double underscore is a dot), put back afterwards."""
-    names = {key: f"net.ipv4.{key.replace('__', '.')}" for key in values}
-    before = {key: _sysctl(prefecture, machine, f"-n {name}") for key, name in names.items()}
+    files = {key: f"/proc/sys/net/ipv4/{key.replace('__', '/')}" for key in values}
+    before = {key: _shell(prefecture, machine, f"cat {file}") for key, file in files.items()}
     try:
         for key, value in values.items():
-            _sysctl(prefecture, machine, f"-w {names[key]}={value}")
+            _shell(prefecture, machine, f"echo {value} >{files[key]}")
         yield
     finally:
         for key, value in before.items():
-            _sysctl(prefecture, machine, f"-w {names[key]}={value}")
+            _shell(prefecture, machine, f"echo {value} >{files[key]}")
 
 
-def _sysctl(prefecture: Prefecture, machine: str, words: str) -> str:
+def _shell(prefecture: Prefecture, machine: str, script: str) -> str:
     if machine == "control":
-        done = prefecture.run("sysctl", *words.split())
+        done = prefecture.run("sh", "-c", script)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
-    return prefecture.do(machine, f"sysctl {words}").strip()
+    return prefecture.do(machine, script).strip()
 
 
 class Counter:
