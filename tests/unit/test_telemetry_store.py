@@ -9,9 +9,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,8 +23,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sekisho.core.clock import parse
 from sekisho.core.errors import BadInput, Missing
-from sekisho.telemetry import ecs, query, search
+from sekisho.telemetry import ecs, query, search, tidy
 from sekisho.telemetry.embedded import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.ingest import ingest
@@ -79,6 +82,100 @@ def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
     named = {part.file for part in EmbeddedStore(search.folder(state)).manifest().parts}
     there = {str(path.relative_to(search.folder(state))) for path in search.folder(state).glob("*/*.parquet")}
     assert there == named, "files that nobody names were left"
+
+
+def small_parts(store: EmbeddedStore, folder: Path, parts: int, *, first: int = 0) -> int:
+    """Events in many small parts of two days and of none; how many."""
+    for number in range(first, first + parts):
+        lines = [
+            orjson.dumps(
+                {
+                    "serial": number * 10 + one,
+                    "@timestamp": f"2026-11-2{4 + one % 2}T00:{number // 60:02d}:{number % 60:02d}Z" if one else "?",
+                }
+            )
+            for one in range(10)
+        ]
+        (folder / f"{number}.json").write_bytes(b"\n".join(lines))
+        take(store, folder / f"{number}.json")
+    return parts * 10
+
+
+def test_merging_changes_nothing_but_the_number_of_parts(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    count = small_parts(store, tmp_path, 9)
+    before = list(search.events(store, Search()))
+    assert (len(before), len(store.manifest().parts)) == (count, 27)
+    with store.writing() as writer:
+        assert tidy.merge(writer) == 24
+        assert tidy.merge(writer) == 0
+    assert list(search.events(store, Search())) == before
+    assert {part.partition: part.rows for part in store.manifest().parts} == {
+        "2026-11-24": 36,
+        "2026-11-25": 45,
+        "undated": 9,
+    }
+    take(store, tmp_path / "3.json")  # known in its merged part too
+    assert len(serials(store)) == count
+    assert set(serials(store).values()) == {1}
+
+
+def test_a_reader_never_sees_a_merge_half_done(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    counts = [small_parts(store, tmp_path, 9)]
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            counts.append(search.count(store, Search()))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    merges = 0
+    try:
+        for turn in range(1, 8):
+            with store.writing() as writer:
+                merges += tidy.merge(writer) > 0
+            small_parts(store, tmp_path, 9, first=9 * turn)
+    finally:
+        ended.set()
+        reader.join()
+    assert merges >= 5
+    assert counts[-1] > counts[0]
+    assert counts == sorted(counts), "events were gone for a moment"
+    assert all(count % 10 == 0 for count in counts), "a batch was there in part"
+
+
+def test_a_merge_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    state = tmp_path
+    store = EmbeddedStore(search.folder(state))
+    wanted = small_parts(store, tmp_path, 12)
+    chance = random.Random(5)  # noqa: S311 - moments, not secrets
+    killed = 0
+    for _ in range(12):
+        run = subprocess.Popen([SEKISHO, "store", "tidy", "--state", state], stdout=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.3, 1.2))
+        if run.poll() is None:
+            run.kill()
+            killed += 1
+        run.wait()
+        assert serials(store) == Counter(dict.fromkeys(range(wanted), 1))
+    assert killed
+    subprocess.run([SEKISHO, "store", "tidy", "--state", state], check=True, stdout=subprocess.DEVNULL)
+    assert serials(store) == Counter(dict.fromkeys(range(wanted), 1))
+    assert len(store.manifest().parts) == 3
+
+
+def test_days_end_by_their_last_arrival_and_not_by_their_events_time(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    (tmp_path / "a.json").write_bytes(b'{"@timestamp":"2015-01-01T00:00:00Z"}\n{"@timestamp":"1970-01-01T00:00:00Z"}\n')
+    take(store, tmp_path / "a.json")
+    with store.writing() as writer:
+        arrived = parse(writer.manifest.parts[0].arrived)
+        assert tidy.expire(writer, 400, arrived + timedelta(days=400)) == 0
+        assert tidy.expire(writer, 400, arrived + timedelta(days=400, seconds=5)) == 2
+        assert writer.manifest.parts == ()
+    assert list((tmp_path / "events").glob("*/*.parquet")) == []
 
 
 def test_killed_at_ten_random_moments_each_event_is_there_once(tmp_path: Path) -> None:

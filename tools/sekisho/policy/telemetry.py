@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from sekisho.core import folders
 from sekisho.core.errors import BadValue
@@ -27,6 +27,7 @@ class Telemetry(Strict):
 
     version: Literal[1]
     zone: Annotated[str, AfterValidator(_known)]
+    retention_days: int = Field(ge=1)
 
 
 def read() -> Telemetry:

@@ -95,18 +95,24 @@ class Writer:
         aside = [one.part for part in rejects if (one := self._new(part, self.manifest.rejects))]
         short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
         if new or aside or short != self.manifest.short_files:
-            self._commit(new, aside, short)
+            now = self.manifest
+            self.commit(Manifest(parts=(*now.parts, *new), rejects=(*now.rejects, *aside), short_files=short))
         return Added(sum(part.rows for part in new), sum(part.rows for part in aside))
 
-    def _commit(self, new: Sequence[Part], aside: Sequence[Part], short: dict[int, tuple[str, ...]]) -> None:
-        for folder in {Path(part.file).parent for part in (*new, *aside)}:
+    def commit(self, after: Manifest) -> None:
+        """Make a manifest the store's; the parts that it names and the one before did not are made durable first.
+
+        Parts that it names no longer are removed afterwards; a reader that has the manifest before asks again.
+        """
+        before = {part.file for part in (*self.manifest.parts, *self.manifest.rejects)}
+        named = {part.file for part in (*after.parts, *after.rejects)}
+        for folder in {Path(file).parent for file in named - before}:
             _sync(self.folder / folder)
         _sync(self.folder)
-        grown = Manifest(
-            parts=(*self.manifest.parts, *new), rejects=(*self.manifest.rejects, *aside), short_files=short
-        )
-        manifests.write(self.folder, grown)
-        self.manifest = grown
+        manifests.write(self.folder, after)
+        self.manifest = after
+        for file in before - named:
+            (self.folder / file).unlink(missing_ok=True)
 
     def _contemporaries(self, part: Part) -> list[Part]:
         dated = part.partition != UNDATED

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -32,6 +34,8 @@ _EVENTS = pa.schema(
 _REJECTS = pa.schema(
     [("id", pa.binary(16)), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
+
+_FORMAT = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
 class Written(NamedTuple):
@@ -79,6 +83,51 @@ def without(folder: Path, written: Written, known: Iterable[bytes]) -> Written |
         found = Written(_write(folder, written.part.partition, table), kept)
     path.unlink()
     return found
+
+
+def merged(folder: Path, some: Sequence[Part]) -> Part:
+    """One part with the events of several of the same day, in the order of their times; they stay as they are.
+
+    Raises:
+        Missing: the disk is full, or the folder cannot be written.
+    """
+    day = some[0].partition
+    name = f"{day}/{uuid.uuid4().hex}.parquet"
+    path = folder / name
+    try:
+        with duckdb.connect() as db, tempfile.TemporaryDirectory(dir=folder, prefix=".merging-") as room:
+            db.execute("SET memory_limit = '512MB'")  # a day may be larger than memory: it is sorted on the disk then
+            db.execute("SET temp_directory = ?", [room])
+            db.execute(
+                f"COPY (FROM read_parquet({_literal(folder, some)}) ORDER BY time, id) TO '{_quoted(path)}' {_FORMAT}"
+            )
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except (OSError, duckdb.IOException) as error:
+        path.unlink(missing_ok=True)
+        raise unwritten(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
+    firsts, lasts = [
+        [one for one in ends if one is not None] for ends in zip(*((p.first, p.last) for p in some), strict=True)
+    ]
+    return Part(
+        file=name,
+        partition=day,
+        rows=sum(part.rows for part in some),
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
+        arrived=max(part.arrived for part in some),
+    )
+
+
+def _literal(folder: Path, some: Sequence[Part]) -> str:
+    return "[" + ", ".join(f"'{_quoted(folder / part.file)}'" for part in some) + "]"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _day(folder: Path, day: str, events: Sequence[Event]) -> Written:

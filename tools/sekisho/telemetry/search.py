@@ -16,6 +16,8 @@ from sekisho.telemetry.query import Term
 
 _COLUMNS = ("id", "time", "source", "file", "offset", *FIELDS)
 
+_CHANCES = 5
+
 
 class Span(NamedTuple):
     """A range of time in microseconds since 1970 (UTC): `since` is in it, `until` is not; None is open."""
@@ -33,25 +35,36 @@ class Search(NamedTuple):
 
 def events(store: EmbeddedStore, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
     """The events that match, the latest first; those without a time come last."""
-    statement, values = _statement(store, asked, ", ".join(map(_quoted, _COLUMNS)))
-    if statement is None:
-        return
     tail = " ORDER BY time DESC NULLS LAST, id" + (f" LIMIT {limit:d}" if limit else "")
     with duckdb.connect() as db:
-        found = db.execute(statement + tail, values)
-        while rows := found.fetchmany(1000):
+        found = _answer(db, store, asked, ", ".join(map(_quoted, _COLUMNS)), tail)
+        while rows := found.fetchmany(1000) if found else []:
             for key, time, source, file, offset, *ecs in rows:
                 yield Event(key, time, source.encode(), file, offset, Ecs(*ecs))
 
 
 def count(store: EmbeddedStore, asked: Search) -> int:
     """How many events match."""
-    statement, values = _statement(store, asked, "count(*)")
-    if statement is None:
-        return 0
     with duckdb.connect() as db:
-        row = db.execute(statement, values).fetchone()
+        found = _answer(db, store, asked, "count(*)")
+        row = found.fetchone() if found else None
     return int(row[0]) if row else 0
+
+
+def _answer(
+    db: duckdb.DuckDBPyConnection, store: EmbeddedStore, asked: Search, columns: str, tail: str = ""
+) -> duckdb.DuckDBPyConnection | None:
+    """The answer of the parts as they are now; None if there are none that can hold one."""
+    for chance in range(_CHANCES):
+        statement, values = _statement(store, asked, columns)
+        if statement is None:
+            return None
+        try:
+            return db.execute(statement + tail, values)
+        except duckdb.IOException:  # its parts were merged meanwhile: the manifest names others now
+            if chance == _CHANCES - 1:
+                raise
+    return None
 
 
 def _statement(store: EmbeddedStore, asked: Search, columns: str) -> tuple[str | None, list[object]]:
