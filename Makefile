@@ -37,8 +37,9 @@ test: setup
 test-kills: setup
 	$(BIN)/pytest -m kills -s
 
-# What a wave costs beside the same playbooks and checks by hand: ratios, in one run.
+# What a wave, and taking events in, cost beside the plain tools: ratios, in one run.
 bench: setup
+	$(BIN)/python tests/bench/ingest.py
 	$(BIN)/python tests/bench/wave.py
 
 lock:
