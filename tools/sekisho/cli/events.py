@@ -148,6 +148,11 @@ def _when(event: Event) -> str | None:
     return None if event.time is None else moment(event.time).isoformat()
 
 
+def _message(event: Event) -> str:
+    record = json.loads(event.source)
+    return str(record.get("message") or record.get("Message") or "")
+
+
 def _japan(event: Event) -> str:
     try:
         return "" if event.time is None else f"{moment(event.time).astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
@@ -191,7 +196,7 @@ def _print_table(some: Iterator[Event]) -> None:
     )
     for event in some:
         one = event.ecs
-        what = one.process__command_line or one.process__executable or one.message or ""
+        what = one.process__command_line or one.process__executable or _message(event)
         kind = " ".join(filter(None, (one.event__dataset, one.event__code)))
         table.add_row(
             _japan(event),

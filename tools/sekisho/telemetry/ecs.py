@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sekisho.telemetry.event import Ecs
 
-# Where a Windows record has what ECS asks for, by channels' different names; the first that is there counts.
+# Where a Windows record has what ECS asks for, by channels' different names; the first that is there counts. The order
+# is that of the fields in `Ecs`, behind those that every record has.
 _DATA = {
     "user__name": ("User", "SubjectUserName", "TargetUserName", "AccountName"),
     "process__pid": ("ProcessId", "ProcessID", "NewProcessId"),
@@ -23,15 +25,13 @@ def of(record: dict[str, Any]) -> Ecs:
     """The ECS fields of a record: a Windows event in any of its shapes, an audit record, or a line of syslog."""
     if isinstance(winlog := record.get("winlog"), dict):
         system, data = winlog, _mapping(winlog.get("event_data"))
-        return _windows(
-            record, data, *(system.get(key) for key in ("event_id", "provider_name", "channel", "computer_name"))
-        )
+        return _windows(data, *(system.get(key) for key in ("event_id", "provider_name", "channel", "computer_name")))
     if isinstance(event := record.get("Event"), dict):
         system, data = _mapping(event.get("System")), _mapping(event.get("EventData"))
         provider = _mapping(_mapping(system.get("Provider")).get("#attributes")).get("Name")
         code = system.get("EventID")
         code = code.get("#text") if isinstance(code, dict) else code
-        return _windows(record, data, code, provider, system.get("Channel"), system.get("Computer"))
+        return _windows(data, code, provider, system.get("Channel"), system.get("Computer"))
     if str(record.get("msg", "")).startswith("audit("):
         return _audit(record)
     if "program" in record:
@@ -40,27 +40,19 @@ def of(record: dict[str, Any]) -> Ecs:
             event__dataset="syslog",
             host__name=_text(record.get("host")),
             process__pid=_text(record.get("pid")),
-            message=_text(record.get("message")),
         )
-    return _windows(record, record, *(record.get(key) for key in ("EventID", "SourceName", "Channel", "Hostname")))
+    return _windows(record, *(record.get(key) for key in ("EventID", "SourceName", "Channel", "Hostname")))
 
 
-def _windows(
-    record: dict[str, Any],
-    data: dict[str, Any],
-    code: object,
-    provider: object,
-    channel: object,
-    computer: object,
-) -> Ecs:
-    return Ecs(
-        event__code=_text(code),
-        event__provider=_text(provider),
-        event__dataset=_text(channel),
-        host__name=_text(computer),
-        message=_text(record.get("Message", record.get("message"))),
-        **{name: _first(data, keys) for name, keys in _DATA.items()},
-    )
+def _windows(data: dict[str, Any], code: object, provider: object, channel: object, computer: object) -> Ecs:
+    present = _present(tuple(data))
+    return Ecs(_text(code), _text(provider), _text(channel), _text(computer), *(_first(data, keys) for keys in present))
+
+
+@lru_cache(maxsize=4096)
+def _present(keys: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Of each field's names those that a record with these keys has: all records of a kind have the same."""
+    return tuple(tuple(name for name in names if name in keys) for names in _DATA.values())
 
 
 def _audit(record: dict[str, Any]) -> Ecs:
@@ -82,11 +74,8 @@ def _audit(record: dict[str, Any]) -> Ecs:
 
 
 def _first(data: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    # Asked seven times an event: what is there is nearly always a string.
-    get = data.get
     for key in keys:
-        value = get(key)
-        if value is not None and (found := _text(value)) is not None:
+        if (found := _text(data[key])) is not None:
             return found
     return None
 

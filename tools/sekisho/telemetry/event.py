@@ -26,7 +26,6 @@ class Ecs(NamedTuple):
     process__parent__executable: str | None = None
     source__ip: str | None = None
     destination__ip: str | None = None
-    message: str | None = None
 
 
 FIELDS = tuple(name.replace("__", ".") for name in Ecs._fields)

@@ -102,7 +102,10 @@ def _condition(term: Term) -> tuple[str, list[object]]:
     pattern = _like(term.value, wild=term.wild)
     if term.field in FIELDS:
         return f"{_quoted(term.field)} ILIKE ? ESCAPE '\\'", [pattern]
-    paths = [_path(term.field.split(".")), _path([term.field])]
+    # A message is not kept a second time: it is the source's own.
+    paths = [_path([name]) for name in ("message", "Message")]
+    if term.field != "message":
+        paths = [_path(term.field.split(".")), _path([term.field])]
     return "coalesce(json_extract_string(source, ?), json_extract_string(source, ?)) ILIKE ? ESCAPE '\\'", [
         *paths,
         pattern,
