@@ -56,7 +56,7 @@ class Reject(NamedTuple):
     offset: int
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _END = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
@@ -67,7 +67,7 @@ def moment(time: int) -> datetime:
     Raises:
         OverflowError: it lies outside of the years 1 to 9999.
     """
-    return _EPOCH + timedelta(microseconds=time)
+    return EPOCH + timedelta(microseconds=time)
 
 
 def partition(time: int | None) -> str:

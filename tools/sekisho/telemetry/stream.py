@@ -17,7 +17,7 @@ from sekisho.core.phrases import both
 HEAD = 4096  # octets by which a file is known
 LONGEST = 16 * 1024 * 1024  # octets of a line
 _CHUNK = 1024 * 1024
-_BLOCK = 16 * 1024 * 1024
+_BLOCK = 8 * 1024 * 1024
 _TOO_LONG = "the line is too long"
 _KEPT = 64 * 1024  # octets that are kept of a line that is too long
 
