@@ -164,6 +164,9 @@ def test_a_merge_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     subprocess.run([SEKISHO, "store", "tidy", "--state", state], check=True, stdout=subprocess.DEVNULL)
     assert serials(store) == Counter(dict.fromkeys(range(wanted), 1))
     assert len(store.manifest().parts) == 3
+    assert sorted(path.name for path in store.folder.iterdir()) == [
+        "2026-11-24", "2026-11-25", "lock", "manifest.json", "undated",
+    ]  # fmt: skip
 
 
 def test_days_end_by_their_last_arrival_and_not_by_their_events_time(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,6 +138,8 @@ class Writer:
         for path in self.folder.glob("*/*.parquet"):
             if path not in named:
                 path.unlink()
+        for room in self.folder.glob(f"{parts.MERGING}*"):
+            shutil.rmtree(room, ignore_errors=True)
 
 
 def _apart(one: Part, other: Part) -> bool:

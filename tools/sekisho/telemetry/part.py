@@ -21,6 +21,7 @@ from sekisho.telemetry.event import FIELDS, Event, Reject, partition
 from sekisho.telemetry.manifest import Part
 
 REJECTED = "rejected"
+MERGING = ".merging-"  # what a folder begins with in which a merge sorts
 _EVENTS = pa.schema(
     [
         ("id", pa.binary(16)),
@@ -95,7 +96,7 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
     try:
-        with duckdb.connect() as db, tempfile.TemporaryDirectory(dir=folder, prefix=".merging-") as room:
+        with duckdb.connect() as db, tempfile.TemporaryDirectory(dir=folder, prefix=MERGING) as room:
             db.execute("SET memory_limit = '512MB'")  # a day may be larger than memory: it is sorted on the disk then
             db.execute("SET temp_directory = ?", [room])
             db.execute(
