@@ -82,6 +82,7 @@ def test_a_time_that_no_calendar_has_is_shown_all_the_same(state: Path) -> None:
         (["events", "search", 'a "b'], 2, "cannot be read from here"),
         (["ingest", "/nowhere/at/all"], 3, "No such file or directory"),
         (["ingest", "/"], 3, "/ cannot be read"),
+        (["ingest", "/nowhere/:x:/[red]a"], 3, "/nowhere/:x:/[red]a"),  # shown as it is, and no picture made of it
     ],
 )
 def test_what_is_wrong_is_told_in_words(state: Path, words: list[str], code: int, told: str) -> None:
@@ -90,3 +91,4 @@ def test_what_is_wrong_is_told_in_words(state: Path, words: list[str], code: int
 
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:
     assert "has no events yet" in call(tmp_path, "events", "search", "x", code=3)[1]
+    assert "has no events yet" in call(tmp_path, "store", "status", code=3)[1]

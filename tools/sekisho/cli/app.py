@@ -8,10 +8,9 @@ import traceback
 from importlib import import_module
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
-from sekisho.cli.options import asked, hear, say
+from sekisho.cli.options import asked, hear, say, screen
 from sekisho.core.errors import Missing, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.phrases import both
@@ -95,4 +94,4 @@ def _tell(error: Exception) -> int:
 
 
 def _print(words: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(f"sekisho: {words}", markup=False, highlight=False)
+    screen(stderr=True, soft_wrap=True).print(f"sekisho: {words}", markup=False)

@@ -13,13 +13,21 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    screen,
+)
 from sekisho.core.clock import JAPAN
 from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
@@ -40,6 +48,24 @@ def register(app: typer.Typer) -> None:
     app.add_typer(events, name="events")
 
 
+def there(state: Path) -> EmbeddedStore:
+    """The store of a state folder.
+
+    Raises:
+        Missing: nothing was ever taken into it: an empty answer would be taken for one.
+    """
+    store = EmbeddedStore(search.folder(state))
+    if not store.folder.is_dir():
+        raise Missing(
+            Both(f"{state} にはまだイベントがない", f"{state} has no events yet"),
+            Both(
+                "--state を確かめるか、`sekisho ingest` で取り込む",
+                "check --state, or take some in by `sekisho ingest`",
+            ),
+        )
+    return store
+
+
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, EVTX, audit logs, syslog: plain, gz or zip.")],
     state: StateOption = DEFAULT_STATE,
@@ -53,7 +79,7 @@ def ingest(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=screen(stderr=True),
         disable=as_json,
     )
     with bars, Workers() as workers, store.writing() as writer:
@@ -98,15 +124,7 @@ def find(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Find events, the latest first."""
-    store = EmbeddedStore(search.folder(state))
-    if not store.folder.is_dir():
-        raise Missing(
-            Both(f"{state} にはまだイベントがない", f"{state} has no events yet"),
-            Both(
-                "--state を確かめるか、`sekisho ingest` で取り込む",
-                "check --state, or take some in by `sekisho ingest`",
-            ),
-        )
+    store = there(state)
     wanted = search.Search(query.parse(asked), search.Span(_moment(since), _moment(until)))
     if count:
         found = search.count(store, wanted)
@@ -202,4 +220,4 @@ def _print_table(some: Iterator[Event]) -> None:
             _japan(event),
             *(escape((text or "").partition("\n")[0][:160]) for text in (one.host__name, kind, one.user__name, what)),
         )
-    Console().print(table)
+    screen().print(table)

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    screen,
+)
 from sekisho.core.errors import BadInput, Refused
 from sekisho.core.language import Bilingual, Both
 from sekisho.core.state import open_state
@@ -186,7 +194,7 @@ def _tell(done: load.Outcome, ignored: tuple[str, ...]) -> None:
                 f"in the ledger but not in the file, and kept: {some.en}",
             )
         )
-    console = Console(soft_wrap=True, highlight=False)
+    console = screen(soft_wrap=True)
     for line in lines:
         console.print(say(line), markup=False)
 

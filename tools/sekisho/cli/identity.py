@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    screen,
+)
 from sekisho.core import sshkey
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
@@ -135,7 +143,7 @@ def table(
         left = "" if row.left is None else f"{row.left:.0f}"
         revoked = say(Both("失効", "yes")) if row.revoked else ""
         shown.add_row(row.cn, str(row.vlan), str(row.lease), left, row.nas or "-", revoked)
-    Console().print(shown)
+    screen().print(shown)
 
 
 @app.command()

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json
+from sekisho.cli.options import DEFAULT_STATE, JsonOption, StateOption, print_json, screen
 from sekisho.core import folders
 from sekisho.core.errors import BadInput
 from sekisho.lab import lifecycle as labs
@@ -38,7 +37,7 @@ def up(
     """Boot the lab's machines; the first time builds the base that they stand on."""
     plan = topology or folders.data("inventory") / "example" / "lab.yml"
     columns = (TextColumn("{task.description:<46.46}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=screen(stderr=True), transient=True) as progress:
         task = progress.add_task("base", total=1.0)
         lab = labs.up(
             name, state, plan, terminals, lambda what, part: progress.update(task, description=what, completed=part)
@@ -67,7 +66,7 @@ def status(name: NameOption = "demo", as_json: JsonOption = False) -> None:
             machine["name"], machine["kind"], "on" if machine["running"] else "off", port.get("plug", ""), opened,
             str(port.get("vlan", "") or ""), port.get("mac") or "",
         )  # fmt: skip
-    Console().print(table)
+    screen().print(table)
     if told["switch"] != "answers":
         typer.echo(told["switch"])
 

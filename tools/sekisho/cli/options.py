@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from sekisho.core import language
 
@@ -39,6 +40,11 @@ def hear(words: Sequence[str]) -> None:
 def asked() -> language.Language:
     """The language to speak; Japanese unless another was asked for."""
     return _asked.get()
+
+
+def screen(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """Where a command prints. What it prints is others' text: nothing in it is taken for an emoji or coloured."""
+    return Console(stderr=stderr, soft_wrap=soft_wrap, highlight=False, emoji=False)
 
 
 def say(text: str | language.Bilingual) -> str:

@@ -6,10 +6,18 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    screen,
+)
 from sekisho.core.clock import JAPAN, now
 from sekisho.core.language import Both
 from sekisho.core.reason import because
@@ -65,7 +73,7 @@ def _print(done: planning.Plan, rings: dict[str, str]) -> None:
     for waves, word in ((done.kept, Both("そのまま", "as it was")), (done.made, Both("計画", "planned"))):
         for wave in waves:
             table.add_row(wave.name, rings.get(wave.ring, wave.ring), str(len(wave.assets)), say(word))
-    Console().print(table)
+    screen().print(table)
     if not done.changed:
         typer.echo(say(Both("変更なし", "nothing changed")))
     if done.left:

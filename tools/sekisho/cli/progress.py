@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from sekisho.cli.options import say
+from sekisho.cli.options import say, screen
 from sekisho.migration.wave import STAGES
 
 
@@ -23,7 +22,7 @@ class Progress:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[now]}"),
-            console=Console(stderr=True),
+            console=screen(stderr=True),
             disable=quiet,
         )
         self._verbose = verbose

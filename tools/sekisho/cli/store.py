@@ -6,15 +6,23 @@ from collections import defaultdict
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.cli.events import there
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    screen,
+)
 from sekisho.core.clock import japan, now
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
-from sekisho.telemetry import search, tidy
-from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry import tidy
 
 app = typer.Typer(help="The event store.", no_args_is_help=True)
 
@@ -31,7 +39,7 @@ def status(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """What the store holds: events, parts and octets of each day, and what was set aside."""
-    store = EmbeddedStore(search.folder(state))
+    store = there(state)
     manifest = store.manifest()
     days: dict[str, dict[str, Any]] = defaultdict(lambda: {"events": 0, "parts": 0, "octets": 0, "arrived": ""})
     for part in manifest.parts:
@@ -54,7 +62,7 @@ def status(
     for name, day in sorted(days.items()):
         size = f"{day['octets'] / 1_000_000:,.1f}"
         table.add_row(name, f"{day['events']:,}", str(day["parts"]), size, japan(day["arrived"]))
-    Console().print(table)
+    screen().print(table)
     typer.echo(
         say(
             Both(
@@ -73,7 +81,7 @@ def tidy_up(
 ) -> None:
     """Merge small parts, and let go of days that are older than policies/telemetry.yml keeps them."""
     kept = policy.read().retention_days
-    with EmbeddedStore(search.folder(state)).writing() as writer:
+    with there(state).writing() as writer:
         gone = tidy.expire(writer, kept, now())
         fewer = tidy.merge(writer)
     if as_json:

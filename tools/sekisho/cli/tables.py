@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sekisho.cli.options import say
+from sekisho.cli.options import say, screen
 from sekisho.core.clock import japan
 from sekisho.core.language import Bilingual, Both
 from sekisho.fleet import departments
@@ -62,7 +61,7 @@ def tier(name: str) -> str:
 def print_summary(terminals: Sequence[Terminal], *, every: bool = False) -> None:
     """How many crossed and how many did not; then who did not, why, and what to do next."""
     summary = summarise(terminals)
-    console = Console(highlight=False)
+    console = screen()
     console.print(_counts(summary))
     held = [one for one in summary.held if every or one.outcome != Outcome.WAITING or one.next is not None]
     if not held or len(held) > _FEW * 10:
@@ -86,7 +85,7 @@ def print_summary(terminals: Sequence[Terminal], *, every: bool = False) -> None
 
 def print_terminals(terminals: Sequence[Terminal], *, every: bool) -> None:
     """Each terminal in a row; of a large fleet, unless `every` is asked for, only how many stand where."""
-    console = Console(highlight=False)
+    console = screen()
     if not every and len(terminals) > _FEW:
         counts = table(STANDING, COUNT)
         for standing in Standing:
@@ -129,7 +128,7 @@ def print_terminal(one: Terminal, address: str) -> None:
         (Both("証明書の番号", "certificate's serial"), one.serial or ""),
     ):
         facts.add_row(say(word), escape(value))
-    Console(highlight=False).print(facts)
+    screen().print(facts)
 
 
 def print_history(steps: Sequence[Step]) -> None:
@@ -140,7 +139,7 @@ def print_history(steps: Sequence[Step]) -> None:
         rows.add_row(
             japan(one.at), str(one.record), was + say(one.became), tier(one.tier), escape(one.who), escape(say(one.why))
         )
-    Console(highlight=False).print(rows)
+    screen().print(rows)
 
 
 def _counts(summary: Summary) -> str:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from sekisho.cli import tables
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, print_json, say
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    screen,
+)
 from sekisho.cli.progress import Progress
 from sekisho.core import phrases
 from sekisho.core.clock import japan
@@ -115,7 +123,7 @@ def _print_run(picture: status.Status) -> None:
 
 
 def _print_differences(picture: status.Status) -> None:
-    console = Console(highlight=False)
+    console = screen()
     for line in picture.differences:
         console.print("[red]✗[/red]", escape(say(line)))
     if picture.unknown:
@@ -127,7 +135,7 @@ def _print_rehearsal(changes: dict[str, Any]) -> None:
     for name, one in changes["terminals"].items():
         reason = say(phrases.both(one["reason"]))
         table.add_row(name, str(one["changed"]), say(_OUTCOMES[one["outcome"]]), escape(reason))
-    console = Console()
+    console = screen()
     console.print(table)
     for line in changes["diff"]:
         console.print(line, markup=False, highlight=False)
