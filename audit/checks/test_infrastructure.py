@@ -101,10 +101,12 @@ def test_no_flow_of_old_address(
     ours = core.run(track, str(address_of("control")), str(addresses[terminal.tier]))
     if ours.rc or not ours.stdout.strip():
         raise RuntimeError("the router does not even track our own connection to the terminal: it cannot be asked")
-    found = core.run("conntrack -L -s %s", str(addresses["lgwan"]))
-    if found.rc:
-        raise RuntimeError(f"the router cannot be asked: {found.stderr.strip()[:120]}")
-    lines = found.stdout.splitlines()
+    lines: list[str] = []
+    for _ in range(2):  # the kernel may leave one out of a list while others come and go
+        found = core.run("conntrack -L -s %s", str(addresses["lgwan"]))
+        if found.rc:
+            raise RuntimeError(f"the router cannot be asked: {found.stderr.strip()[:120]}")
+        lines = lines or found.stdout.splitlines()
     assert not lines, f"{len(lines)} of {addresses['lgwan']}, such as: {' '.join(lines[0].split())[:120]}"
 
 
