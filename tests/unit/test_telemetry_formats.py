@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.telemetry import ecs, search
-from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry import ecs
+from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import Ecs, moment
 from sekisho.telemetry.formats import auditd, evtx, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.ingest import Total, ingest
+from sekisho.telemetry.query import Search
 from sekisho.telemetry.reading import Clock, Piece, in_block, of_broken
 from sekisho.telemetry.stream import Broken, Chunks, blocks
 from sekisho.telemetry.workers import Workers
@@ -196,7 +197,7 @@ def test_every_recording_is_read_to_its_last_line(tmp_path: Path) -> None:
     assert added.new + added.known + added.rejected == total
     # What a Mac added to four of the archives is no log; two of these files are the same.
     assert (added.known, added.rejected) == (1, 3)
-    assert search.count(store, search.Search()) == added.new
+    assert store.count(Search()) == added.new
 
 
 # Hostile input

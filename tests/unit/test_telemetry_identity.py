@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from sekisho.telemetry import search
-from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.ingest import Total, ingest
+from sekisho.telemetry.query import Search
 from sekisho.telemetry.workers import Workers
 
 ZONE = ZoneInfo("Asia/Tokyo")
@@ -44,7 +44,7 @@ def plain(count: int, *, day: str = "2026-11-24") -> list[bytes]:
 
 def test_identical_lines_are_several_events(store: EmbeddedStore, tmp_path: Path) -> None:
     assert take(store, write(tmp_path / "one.json", plain(900))) == Total(900, 0, 0)
-    assert search.count(store, search.Search()) == 900
+    assert store.count(Search()) == 900
 
 
 def test_the_same_file_again_renamed_and_packed_brings_nothing_new(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_same_file_again_renamed_and_packed_brings_nothing_new(store: Embedd
     shutil.copy(first, renamed)
     packed.write_bytes(gzip.compress(first.read_bytes()))
     assert take(store, first) == take(store, renamed) == take(store, packed) == Total(0, 900, 0)
-    assert search.count(store, search.Search()) == 900
+    assert store.count(Search()) == 900
 
 
 @pytest.mark.parametrize("before", [1, 3, 400], ids=["one line", "less than its fingerprint", "more than it"])

@@ -25,11 +25,12 @@ from hypothesis import strategies as st
 
 from sekisho.core.clock import parse
 from sekisho.core.errors import BadInput, Missing
-from sekisho.telemetry import ecs, query, search, tidy
-from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry import ecs, query
+from sekisho.telemetry.embedded import tidy
+from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.ingest import ingest
-from sekisho.telemetry.search import Search, Span
+from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
 
 ZONE = ZoneInfo("Asia/Tokyo")
@@ -43,7 +44,7 @@ def take(store: EmbeddedStore, *paths: Path) -> None:
 
 def serials(store: EmbeddedStore) -> Counter[int]:
     """How often each serial number, which the generator wrote into each event, is in the store."""
-    return Counter(json.loads(event.source)["serial"] for event in search.events(store, Search()))
+    return Counter(json.loads(event.source)["serial"] for event in store.search(Search()))
 
 
 def generated(path: Path, count: int) -> Path:
@@ -69,18 +70,18 @@ def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
             os.kill(run.pid, signal.SIGKILL)
             fell += 1
         assert run.wait() in {0, -signal.SIGKILL}
-        held = serials(EmbeddedStore(search.folder(state)))
+        held = serials(EmbeddedStore(state / "events"))
         assert set(held.values()) <= {1}, "an event is there twice"
         if len(held) == count:  # it is done: once more from nothing
             subprocess.run(["rm", "-r", state], check=True)
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    held = serials(EmbeddedStore(search.folder(state)))
+    held = serials(EmbeddedStore(state / "events"))
     lost = count - len(held)
     twice = sum(number > 1 for number in held.values())
     print(f"\n{kills} kills over {count} events: {lost} lost, {twice} twice")
     assert (lost, twice) == (0, 0)
-    named = {part.file for part in EmbeddedStore(search.folder(state)).manifest().parts}
-    there = {str(path.relative_to(search.folder(state))) for path in search.folder(state).glob("*/*.parquet")}
+    named = {part.file for part in EmbeddedStore(state / "events").manifest().parts}
+    there = {str(path.relative_to(state / "events")) for path in (state / "events").glob("*/*.parquet")}
     assert there == named, "files that nobody names were left"
 
 
@@ -104,12 +105,12 @@ def small_parts(store: EmbeddedStore, folder: Path, parts: int, *, first: int = 
 def test_merging_changes_nothing_but_the_number_of_parts(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path / "events")
     count = small_parts(store, tmp_path, 9)
-    before = list(search.events(store, Search()))
+    before = list(store.search(Search()))
     assert (len(before), len(store.manifest().parts)) == (count, 27)
     with store.writing() as writer:
         assert tidy.merge(writer) == 24
         assert tidy.merge(writer) == 0
-    assert list(search.events(store, Search())) == before
+    assert list(store.search(Search())) == before
     assert {part.partition: part.rows for part in store.manifest().parts} == {
         "2026-11-24": 36,
         "2026-11-25": 45,
@@ -127,7 +128,7 @@ def test_a_reader_never_sees_a_merge_half_done(tmp_path: Path) -> None:
 
     def look() -> None:
         while not ended.is_set():
-            counts.append(search.count(store, Search()))
+            counts.append(store.count(Search()))
 
     reader = threading.Thread(target=look)
     reader.start()
@@ -148,7 +149,7 @@ def test_a_reader_never_sees_a_merge_half_done(tmp_path: Path) -> None:
 
 def test_a_merge_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     state = tmp_path
-    store = EmbeddedStore(search.folder(state))
+    store = EmbeddedStore(state / "events")
     wanted = small_parts(store, tmp_path, 12)
     chance = random.Random(5)  # noqa: S311 - moments, not secrets
     killed = 0
@@ -196,7 +197,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path) -> None:
     with store.writing():
         with pytest.raises(BadInput, match="another command is writing"), store.writing():
             pass
-        assert search.count(store, Search()) == 10
+        assert store.count(Search()) == 10
 
 
 def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path, text: str, told:
     store = EmbeddedStore(tmp_path)
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(BadInput, match=told):
-        search.count(store, Search())
+        store.count(Search())
     with pytest.raises(BadInput, match=told), store.writing():
         pass
 
@@ -279,10 +280,10 @@ def test_a_search_finds_what_a_plain_reading_finds(
     (folder / "a.json").write_bytes(b"".join(write(record) + b"\n" for record in records))
     store = EmbeddedStore(folder / "events")
     take(store, folder / "a.json")
-    found = list(search.events(store, Search(terms)))
+    found = list(store.search(Search(terms)))
     wanted = {record["serial"] for record in records if all(holds(record, term) for term in terms)}
     assert {json.loads(event.source)["serial"] for event in found} == wanted
-    assert len(found) == len(wanted) == search.count(store, Search(terms))
+    assert len(found) == len(wanted) == store.count(Search(terms))
     assert [key(event) for event in found] == sorted(map(key, found))
 
 
@@ -300,10 +301,10 @@ def test_a_span_holds_its_beginning_and_not_its_end(
     (folder / "a.json").write_bytes(b"".join(orjson.dumps({"@timestamp": day}) + b"\n" for day in days))
     store = EmbeddedStore(folder / "events")
     take(store, folder / "a.json")
-    first = next(iter(reversed(list(search.events(store, Search()))))).time or 0
+    first = next(iter(reversed(list(store.search(Search()))))).time or 0
     day = 86_400_000_000
     span = Span(first + since * day, first + until * day)
-    assert search.count(store, Search((), span)) == len(range(since, min(until, 8)))
+    assert store.count(Search((), span)) == len(range(since, min(until, 8)))
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,14 @@ from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import ingest as ingesting
-from sekisho.telemetry import query, search
-from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry import query
+from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Event, moment
 from sekisho.telemetry.ingest import Progress
+from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
 
+FOLDER = "events"  # of the state, for the embedded store
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
 
@@ -54,7 +56,7 @@ def there(state: Path) -> EmbeddedStore:
     Raises:
         Missing: nothing was ever taken into it: an empty answer would be taken for one.
     """
-    store = EmbeddedStore(search.folder(state))
+    store = EmbeddedStore(state / FOLDER)
     if not store.folder.is_dir():
         raise Missing(
             Both(f"{state} にはまだイベントがない", f"{state} has no events yet"),
@@ -73,7 +75,7 @@ def ingest(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
-    store = EmbeddedStore(search.folder(state))
+    store = EmbeddedStore(state / FOLDER)
     zone = ZoneInfo(policy.read().zone)
     bars = Bars(
         SpinnerColumn(),
@@ -125,12 +127,12 @@ def find(
 ) -> None:
     """Find events, the latest first."""
     store = there(state)
-    wanted = search.Search(query.parse(asked), search.Span(_moment(since), _moment(until)))
+    wanted = Search(query.parse(asked), Span(_moment(since), _moment(until)))
     if count:
-        found = search.count(store, wanted)
+        found = store.count(wanted)
         print_json(found) if as_json else typer.echo(found)
         return
-    some = search.events(store, wanted, limit=limit + 1 if limit else None)
+    some = store.search(wanted, limit=limit + 1 if limit else None)
     if limit:
         some = _first(some, limit)
     if as_json:

@@ -22,7 +22,7 @@ from sekisho.cli.options import (
 from sekisho.core.clock import japan, now
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
-from sekisho.telemetry import tidy
+from sekisho.telemetry.embedded import tidy
 
 app = typer.Typer(help="The event store.", no_args_is_help=True)
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sekisho.core.clock import now
-from sekisho.telemetry import identity, part, reading, stream
-from sekisho.telemetry.embedded import Added, Writer
+from sekisho.telemetry import identity, reading, stream
+from sekisho.telemetry.embedded import part
+from sekisho.telemetry.embedded.part import Written
+from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.formats import auditd, evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.part import Written
 from sekisho.telemetry.reading import Clock, Origin, Piece
+from sekisho.telemetry.store import Added
 from sekisho.telemetry.stream import Block, Broken, Source
 from sekisho.telemetry.workers import Workers
 

@@ -8,6 +8,7 @@ anywhere in the source. A `-` in front says that it must not.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sekisho.core.errors import BadInput
@@ -25,6 +26,20 @@ class Term(NamedTuple):
     value: str
     negated: bool
     wild: bool
+
+
+class Span(NamedTuple):
+    """A range of time in microseconds since 1970 (UTC): `since` is in it, `until` is not; None is open."""
+
+    since: int | None = None
+    until: int | None = None
+
+
+class Search(NamedTuple):
+    """What is asked of a store: every term must hold."""
+
+    terms: Sequence[Term] = ()
+    span: Span = Span()
 
 
 def parse(text: str) -> list[Term]:

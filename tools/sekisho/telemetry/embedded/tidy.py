@@ -6,9 +6,9 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from sekisho.core.clock import parse
-from sekisho.telemetry import part as parts
-from sekisho.telemetry.embedded import Writer
-from sekisho.telemetry.manifest import Part
+from sekisho.telemetry.embedded import part as parts
+from sekisho.telemetry.embedded.manifest import Part
+from sekisho.telemetry.embedded.writer import Writer
 
 _MANY = 8  # parts of a day, from which on they are made one
 _LARGE = 4_000_000  # events of a part, which is left as it is

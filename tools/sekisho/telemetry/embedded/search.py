@@ -5,58 +5,43 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
-from sekisho.telemetry.embedded import EmbeddedStore
+from sekisho.telemetry.embedded import manifest as manifests
+from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.event import FIELDS, UNDATED, Ecs, Event
-from sekisho.telemetry.manifest import Part
-from sekisho.telemetry.query import Term
+from sekisho.telemetry.query import Search, Span, Term
 
 _COLUMNS = ("id", "time", "source", "file", "offset", *FIELDS)
 
 _CHANCES = 5
 
 
-class Span(NamedTuple):
-    """A range of time in microseconds since 1970 (UTC): `since` is in it, `until` is not; None is open."""
-
-    since: int | None = None
-    until: int | None = None
-
-
-class Search(NamedTuple):
-    """What is asked of a store."""
-
-    terms: Sequence[Term] = ()
-    span: Span = Span()
-
-
-def events(store: EmbeddedStore, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
+def events(folder: Path, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
     """The events that match, the latest first; those without a time come last."""
     tail = " ORDER BY time DESC NULLS LAST, id" + (f" LIMIT {limit:d}" if limit else "")
     with duckdb.connect() as db:
-        found = _answer(db, store, asked, ", ".join(map(_quoted, _COLUMNS)), tail)
+        found = _answer(db, folder, asked, ", ".join(map(_quoted, _COLUMNS)), tail)
         while rows := found.fetchmany(1000) if found else []:
             for key, time, source, file, offset, *ecs in rows:
                 yield Event(key, time, source.encode(), file, offset, Ecs(*ecs))
 
 
-def count(store: EmbeddedStore, asked: Search) -> int:
+def count(folder: Path, asked: Search) -> int:
     """How many events match."""
     with duckdb.connect() as db:
-        found = _answer(db, store, asked, "count(*)")
+        found = _answer(db, folder, asked, "count(*)")
         row = found.fetchone() if found else None
     return int(row[0]) if row else 0
 
 
 def _answer(
-    db: duckdb.DuckDBPyConnection, store: EmbeddedStore, asked: Search, columns: str, tail: str = ""
+    db: duckdb.DuckDBPyConnection, folder: Path, asked: Search, columns: str, tail: str = ""
 ) -> duckdb.DuckDBPyConnection | None:
     """The answer of the parts as they are now; None if there are none that can hold one."""
     for chance in range(_CHANCES):
-        statement, values = _statement(store, asked, columns)
+        statement, values = _statement(folder, asked, columns)
         if statement is None:
             return None
         try:
@@ -67,8 +52,8 @@ def _answer(
     return None
 
 
-def _statement(store: EmbeddedStore, asked: Search, columns: str) -> tuple[str | None, list[object]]:
-    files = [str(store.folder / part.file) for part in store.manifest().parts if _may_hold(part, asked.span)]
+def _statement(folder: Path, asked: Search, columns: str) -> tuple[str | None, list[object]]:
+    files = [str(folder / part.file) for part in manifests.read(folder).parts if _may_hold(part, asked.span)]
     if not files:
         return None, []
     conditions: list[str] = []
@@ -128,8 +113,3 @@ def _path(keys: Sequence[str]) -> str:
 
 def _quoted(name: str) -> str:
     return f'"{name}"'
-
-
-def folder(state: Path) -> Path:
-    """Where the embedded store of a state folder lies."""
-    return state / "events"

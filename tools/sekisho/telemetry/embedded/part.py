@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from sekisho.core.clock import stamp
 from sekisho.core.files import unwritten
+from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.event import FIELDS, Event, Reject, partition
-from sekisho.telemetry.manifest import Part
 
 REJECTED = "rejected"
 MERGING = ".merging-"  # what a folder begins with in which a merge sorts

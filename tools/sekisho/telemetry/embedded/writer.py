@@ -1,4 +1,4 @@
-"""The embedded store: Parquet files under the state folder, a part for each batch and day, read by DuckDB.
+"""The embedded store's one writer.
 
 A part is written, made durable, and only then named in the manifest; a crash between leaves a file that nobody names,
 and the next writer removes it. An event that is there already is not taken again. Equal events have equal times, so
@@ -7,69 +7,23 @@ only parts whose times overlap a new one's are asked for its ids.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from sekisho.core.errors import BadInput
-from sekisho.core.files import unwritten
-from sekisho.core.language import Both
-from sekisho.telemetry import manifest as manifests
-from sekisho.telemetry import part as parts
-from sekisho.telemetry.event import UNDATED
-from sekisho.telemetry.manifest import Manifest, Part
-from sekisho.telemetry.part import Written
+from sekisho.telemetry.embedded import manifest as manifests
+from sekisho.telemetry.embedded import part as parts
+from sekisho.telemetry.embedded.manifest import Manifest, Part
+from sekisho.telemetry.embedded.part import Written
+from sekisho.telemetry.event import UNDATED, Event, Reject
+from sekisho.telemetry.store import Added
 
 _THERE = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?)) USING (id)"
 _THERE_THEN = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?) WHERE time BETWEEN ? AND ?) USING (id)"
-
-
-class Added(NamedTuple):
-    """What became of parts: how many events of them were new, and how much was newly set aside."""
-
-    new: int = 0
-    rejected: int = 0
-
-
-class EmbeddedStore:
-    """The store in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def manifest(self) -> Manifest:
-        """What belongs to the store at this moment."""
-        return manifests.read(self.folder)
-
-    @contextmanager
-    def writing(self) -> Iterator[Writer]:
-        """The one writer.
-
-        Raises:
-            BadInput: another process is writing.
-            Missing: the folder cannot be written.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = (self.folder / "lock").open("a")
-        except OSError as error:
-            raise unwritten(self.folder, error) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BadInput(
-                    Both(f"{self.folder} には別の処理が書き込み中", f"another command is writing to {self.folder}"),
-                    Both("終わるのを待つ", "wait for it to end"),
-                ) from error
-            yield Writer(self.folder)
 
 
 class Writer:
@@ -80,6 +34,15 @@ class Writer:
         self.manifest = manifests.read(folder)
         self._db = duckdb.connect()
         self._sweep()
+
+    def put(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Added:
+        """Take a batch; when this returns, what was new of it is in the store, durably.
+
+        Raises:
+            Missing: the disk is full, or the folder cannot be written; then nothing of it is in the store.
+        """
+        short = self.manifest.short_files
+        return self.take(parts.of_events(self.folder, events), parts.of_rejects(self.folder, rejects), short)
 
     def take(
         self,

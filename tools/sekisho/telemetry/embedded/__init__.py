@@ -1,0 +1,1 @@
+"""The embedded store: Parquet files under the state folder, no server."""

@@ -1,0 +1,60 @@
+"""The embedded store: Parquet files under the state folder, a part for each batch and day, read by DuckDB."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sekisho.core.errors import BadInput
+from sekisho.core.files import unwritten
+from sekisho.core.language import Both
+from sekisho.telemetry.embedded import manifest as manifests
+from sekisho.telemetry.embedded import search
+from sekisho.telemetry.embedded.manifest import Manifest
+from sekisho.telemetry.embedded.writer import Writer
+from sekisho.telemetry.event import Event
+from sekisho.telemetry.query import Search
+
+
+class EmbeddedStore:
+    """The store in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def manifest(self) -> Manifest:
+        """What belongs to the store at this moment."""
+        return manifests.read(self.folder)
+
+    def search(self, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
+        """The events that match, the latest first; those without a time come last."""
+        return search.events(self.folder, asked, limit=limit)
+
+    def count(self, asked: Search) -> int:
+        """How many events match."""
+        return search.count(self.folder, asked)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The one writer.
+
+        Raises:
+            BadInput: another process is writing.
+            Missing: the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = (self.folder / "lock").open("a")
+        except OSError as error:
+            raise unwritten(self.folder, error) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BadInput(
+                    Both(f"{self.folder} には別の処理が書き込み中", f"another command is writing to {self.folder}"),
+                    Both("終わるのを待つ", "wait for it to end"),
+                ) from error
+            yield Writer(self.folder)
