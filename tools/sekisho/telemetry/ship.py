@@ -14,15 +14,12 @@ from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sekisho.core.errors import SekishoError
 from sekisho.core.files import write_atomic
-from sekisho.core.language import Both
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.spool import Listing, Name, Segment, Spool
 from sekisho.telemetry.store import Taker
 
 _PIECE = 8 * 1024 * 1024  # octets that are read at once
-_LONGEST = 128 * 1024 * 1024  # of a line: the collector takes 16 MiB, and JSON may write an octet as six
 
 
 class Read(NamedTuple):
@@ -86,7 +83,7 @@ class Shipper:
                 waiting = fetching.submit(next, pieces, None)
                 added = self._taker.put(read.events, read.rejects)
                 self._keep(Position(name=segment.name, offset=end))
-                if segment.closed and end == segment.size:
+                if not segment.open and end == segment.size:
                     self._spool.release(segment.name)
                 left -= end - begin
                 known = len(read.events) + len(read.rejects) - added.new - added.rejected
@@ -99,32 +96,13 @@ class Shipper:
         for segment in segments:
             begin = at.offset if segment.name == at.name else 0
             while begin < segment.size:
-                lines = self._lines(segment, begin)
-                if not lines:  # the collector was killed in the middle of a line, which it never acknowledged
-                    if segment.closed:
+                lines = self._spool.read(segment.name, begin, _PIECE)
+                if not lines:  # the beginning of a line, which was never acknowledged
+                    if not segment.open:
                         yield segment, begin, segment.size, Read((), ())
                     break
                 yield segment, begin, begin + len(lines), self._reader.read(lines)
                 begin += len(lines)
-
-    def _lines(self, segment: Segment, begin: int) -> bytes:
-        """Whole lines from `begin` on; none if there is only the beginning of one."""
-        limit = min(_PIECE, segment.size - begin)
-        while True:
-            found = self._spool.read(segment.name, begin, limit)
-            if cut := found.rfind(b"\n") + 1:
-                return found[:cut]
-            if len(found) < limit or limit >= segment.size - begin:
-                return b""
-            if limit >= _LONGEST:
-                raise SekishoError(
-                    Both(
-                        f"スプール {segment.name} の位置{begin}に、行の終わりがない",
-                        f"there is no end of line in {segment.name} of the spool from {begin} on",
-                    ),
-                    Both("ログ収集サーバのディスクを確認する", "look at the collector's disk"),
-                )
-            limit = min(2 * limit, segment.size - begin)
 
     def _position(self) -> Position:
         try:
