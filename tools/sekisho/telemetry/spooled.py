@@ -46,9 +46,10 @@ class Reader:
         return self._batch(pieces)
 
     def settle(self, now: int) -> Batch:
-        """The events that nothing more is expected for at this time, in microseconds since 1970 (UTC).
+        """The events that nothing more is expected for: some of their records did not come in time.
 
-        To be asked for when no line has come for a while: whose records were cut off, is not waited for.
+        To be asked for when there was nothing to read. The spool was read to its end at `now`, in microseconds since
+        1970 (UTC), by the clock of the collector.
         """
         return self._batch(self._memory.aged(now))
 

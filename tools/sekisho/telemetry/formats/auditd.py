@@ -27,9 +27,10 @@ _REMEMBERED = 256  # serials whose records may come in between each other's
 
 
 class Record(NamedTuple):
-    """One record: of which host if it says so, its kind, its event, and its text behind that.
+    """One record: of which host if it says so, its kind, its event, its text behind that, and all of it as fields.
 
-    `time` counts microseconds since 1970 in UTC; all records of an event have the same time and `serial`.
+    `time` counts microseconds since 1970 in UTC; all records of an event have the same time and `serial`. What the
+    kernel wrote in hexadecimal is decoded in `fields`, and stands in `text` as it came.
     """
 
     node: str | None
@@ -37,18 +38,21 @@ class Record(NamedTuple):
     time: int
     serial: str
     text: str
+    fields: dict[str, str]
 
-    def fields(self) -> dict[str, str]:
-        """Its fields as they stand in a log, with what the kernel wrote in hexadecimal decoded."""
-        found = {"node": self.node} if self.node else {}
-        found |= {"type": self.kind, "msg": f"audit({self.stamp()})"}
-        for key, value in _pairs(self.text, self.kind):
-            found.setdefault(key, value)
-        return found
-
-    def stamp(self) -> str:
+    @property
+    def event(self) -> str:
         """How its event is called in the log."""
-        return f"{self.time // 1_000_000}.{self.time // 1000 % 1000:03d}:{self.serial}"
+        return self.fields["msg"]
+
+
+def record(node: str | None, kind: str, time: int, serial: str, text: str) -> Record:
+    """The record that says so."""
+    fields = {"node": node} if node else {}
+    fields |= {"type": kind, "msg": f"audit({time // 1_000_000}.{time // 1000 % 1000:03d}:{serial})"}
+    for key, value in _pairs(text, kind):
+        fields.setdefault(key, value)
+    return Record(node, kind, time, serial, text, fields)
 
 
 def is_one(line: bytes) -> bool:
@@ -66,7 +70,7 @@ def parse(line: bytes) -> Record:
     if found is None:
         raise NotARecord("not an audit record")
     time = int(found["second"]) * 1_000_000 + int(found["milli"]) * 1000
-    return Record(found["node"], found["type"], time, found["serial"], found["rest"])
+    return record(found["node"], found["type"], time, found["serial"], found["rest"])
 
 
 class Reader:
@@ -75,13 +79,12 @@ class Reader:
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
-    def read(self, record: Record) -> Found:
+    def read(self, one: Record) -> Found:
         """A record, known by its host, its event and its number in that."""
-        fields = record.fields()
-        number = self._number(record.node or "", str(record.time), record.serial)
+        number = self._number(one.node or "", str(one.time), one.serial)
         # Without a host's name two hosts' records could be taken for one.
-        own = ("audit", record.node, str(record.time), record.serial, str(number)) if record.node else None
-        return Found(dict(fields), orjson.dumps(fields), record.time, own)
+        own = ("audit", one.node, str(one.time), one.serial, str(number)) if one.node else None
+        return Found(dict(one.fields), orjson.dumps(one.fields), one.time, own)
 
     def _number(self, *event: str) -> int:
         key = (event[0], event[1], event[2])

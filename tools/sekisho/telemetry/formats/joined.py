@@ -7,6 +7,7 @@ not every way brings along (the journal does not). PROCTITLE comes once and last
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from sekisho.telemetry.formats import process
@@ -17,7 +18,7 @@ from sekisho.telemetry.identity import Own
 AGE = 10_000_000  # microseconds in which all records of an event have arrived; those that come later are not waited for
 _OPEN = 1024  # events that are waited for at once, of all hosts
 _OCTETS = 64 * 1024 * 1024  # of all that is kept of these
-_LONGEST = 4 * 1024 * 1024  # of one; the kernel takes no longer command line than 2 MiB in most set-ups
+_LONGEST = 8 * 1024 * 1024  # of one; arguments have 2 MiB in most set-ups, and twice as much in hexadecimal
 _TELLS = frozenset({"SYSCALL", "CWD", "PROCTITLE"})
 _ENDS = frozenset({"PROCTITLE", "EOE"})
 # How a processor calls the system calls that start a program: execve, execveat.
@@ -44,7 +45,7 @@ class Joined(NamedTuple, Generic[First]):
 class _Event(Generic[First]):
     def __init__(self, record: Record, first: First, at: int, own: Own | None) -> None:
         self.first, self.at, self.own = first, at, own
-        self.stamp, self.time = record.stamp(), record.time
+        self.event, self.time = record.event, record.time
         self.node: str | None = record.node
         self.told: dict[str, str] = {}
         self.arguments: dict[tuple[int, int], bytes] = {}
@@ -53,9 +54,11 @@ class _Event(Generic[First]):
     def add(self, record: Record) -> None:
         self.octets += len(record.text) + 200
         if record.kind == "EXECVE":
-            self.arguments = _arguments(record.text) | self.arguments
+            for place, octets in _arguments(record.text):
+                self.arguments.setdefault(place, octets)
         elif record.kind in _TELLS:
-            self.told = {f"{record.kind} {key}": value for key, value in record.fields().items()} | self.told
+            for key, value in record.fields.items():
+                self.told.setdefault(f"{record.kind} {key}", value)
 
     def start(self) -> Found | None:
         if self.told.get("SYSCALL success") == "no":
@@ -64,7 +67,7 @@ class _Event(Generic[First]):
         for (number, _), octets in sorted(self.arguments.items()):
             words[number] = words.get(number, b"") + octets
         return process.started(
-            f"audit({self.stamp})",
+            self.event,
             "auditd",
             self.node,
             self.time,
@@ -146,18 +149,16 @@ def _begins(record: Record) -> bool:
         return True
     if record.kind != "SYSCALL":
         return False
-    fields = record.fields()
+    fields = record.fields
     return fields.get("syscall") in _STARTS.get(fields.get("arch", ""), ()) or (
         fields.get("SYSCALL", fields.get("syscall")) in {"execve", "execveat"}
     )
 
 
-def _arguments(text: str) -> dict[tuple[int, int], bytes]:
-    """Arguments by their number and piece: a long one comes in several, and a character may be cut in two there."""
-    found: dict[tuple[int, int], bytes] = {}
+def _arguments(text: str) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """Arguments with their number and piece: a long one comes in several, and a character may be cut in two there."""
     for one in _ARGUMENT.finditer(text):
         quoted, bare = one["quoted"], one["bare"]
         hexadecimal = bare is not None and _HEXADECIMAL.fullmatch(bare)
         octets = bytes.fromhex(bare) if hexadecimal else (bare if quoted is None else quoted).encode(errors="replace")
-        found.setdefault((int(one["number"]), int(one["piece"] or 0)), octets)
-    return found
+        yield (int(one["number"]), int(one["piece"] or 0)), octets

@@ -8,6 +8,7 @@ journald says that they come from there.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -18,13 +19,21 @@ from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.identity import Own
 
 MARK = "__CURSOR"
-AUDIT = b'"_AUDIT_ID"'  # stands in what journald itself heard from the kernel's audit
-_SUDO = re.compile(r" *(?P<user>\S+) : .*COMMAND=(?P<command>.*)", re.DOTALL)
+AUDIT = b"_AUDIT_ID"  # stands in what journald itself heard from the kernel's audit
+_SUDO = re.compile(r" *(?P<user>\S+) : .*?COMMAND=(?P<command>.*)", re.DOTALL)
+_FIREWALLS = frozenset({"sekisho-firewall-log.service", "ulogd2.service"})
 _DIGITS = re.compile(r"\d{1,18}")
 
 
 def of_record(record: dict[str, Any], source: bytes) -> Found:
-    """What a record tells of itself; `source` is its JSON."""
+    """What a record tells of itself; `source` is its JSON.
+
+    A packet that the host's firewall decided on is JSON in MESSAGE: its fields come beside the record's, for rules.
+    """
+    if text(record.get("_SYSTEMD_UNIT")) in _FIREWALLS and (packet := ulogd.inside(record.get("MESSAGE"))):
+        with suppress(orjson.JSONEncodeError):  # nested too deep to be a packet
+            both = {**packet, **record}
+            record, source = both, orjson.dumps(both)
     return Found(record, source, _microseconds(record.get("__REALTIME_TIMESTAMP")), _own(record))
 
 
@@ -60,7 +69,7 @@ def audit(found: Found) -> auditd.Record | None:
         time, serial = _microseconds(record.get("_SOURCE_REALTIME_TIMESTAMP")), record.get("_AUDIT_ID")
         if time is None or not isinstance(serial, str) or not kind:
             return None
-        return auditd.Record(host, kind, time, serial, rest)
+        return auditd.record(host, kind, time, serial, rest)
     line = message.encode(errors="replace")
     if record.get("_UID") != "0" or not auditd.is_one(line):
         return None
@@ -68,13 +77,12 @@ def audit(found: Found) -> auditd.Record | None:
         inside = auditd.parse(line)
     except NotARecord:
         return None
-    return inside._replace(node=inside.node or host)
+    return inside if inside.node else auditd.record(host, *inside[1:5])
 
 
 def audited(found: Found, inside: auditd.Record) -> Found:
     """A record of the audit log as an event, known by the cursor of the record of journald that carried it."""
-    fields = inside.fields()
-    return Found(dict(fields), orjson.dumps(fields), inside.time, found.own)
+    return Found(dict(inside.fields), orjson.dumps(inside.fields), inside.time, found.own)
 
 
 def ecs(record: dict[str, Any]) -> Ecs:
@@ -91,8 +99,8 @@ def ecs(record: dict[str, Any]) -> Ecs:
     )
     if provider == "sudo" and (ran := _SUDO.fullmatch(text(record.get("MESSAGE")) or "")):
         return fields._replace(user__name=ran["user"], process__command_line=ran["command"])
-    if provider == ulogd.PROVIDER and (packet := ulogd.inside(text(record.get("MESSAGE")) or "")):
-        seen = ulogd.ecs(packet)
+    if ulogd.MARK in record:
+        seen = ulogd.ecs(record)
         return fields._replace(
             event__action=seen.event__action,
             source__ip=seen.source__ip,

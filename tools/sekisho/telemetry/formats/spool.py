@@ -19,7 +19,7 @@ import orjson
 from sekisho.telemetry.formats.found import NotARecord
 
 _KEYS = ({"at", "peer", "via", "raw"}, {"at", "peer", "via", "raw64"})
-_END = 253_402_300_800_000_000  # of the year 9999, in microseconds
+_END = 221_845_392_000_000_000  # the year 9000, in microseconds: a time in it can be reckoned with
 _FRAME = re.compile(
     rb"<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?P<data>-|(?:\[(?:[^\]\\]|\\.)*+\])++)(?: (?:\xef\xbb\xbf)?(?P<line>.*))?",
     re.DOTALL,

@@ -8,12 +8,13 @@ import orjson
 
 from sekisho.telemetry.event import Ecs
 
-PROVIDER = "ulogd"
 MARK = "oob.prefix"
 
 
-def inside(message: str) -> dict[str, Any] | None:
+def inside(message: object) -> dict[str, Any] | None:
     """The packet that a message tells of; None if it tells of none."""
+    if not isinstance(message, str) or not message.startswith("{"):
+        return None
     try:
         found = orjson.loads(message)
     except orjson.JSONDecodeError:
@@ -25,7 +26,7 @@ def ecs(record: dict[str, Any]) -> Ecs:
     """The ECS fields of a packet; `event.action` is what the firewall's rule calls it."""
     prefix = record.get(MARK)
     return Ecs(
-        event__provider=PROVIDER,
+        event__provider="ulogd",
         event__dataset="ulogd",
         event__action=prefix.strip(" :") or None if isinstance(prefix, str) else None,
         source__ip=_text(record.get("src_ip")),
