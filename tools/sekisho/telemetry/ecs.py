@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from sekisho.telemetry.event import Ecs
+from sekisho.telemetry.formats import journal, process, ulogd
 
 # Where a Windows record has what ECS asks for, by channels' different names; the first that is there counts. The order
 # is that of the fields in `Ecs`, behind those that every record has.
@@ -19,6 +20,7 @@ _DATA = {
     "destination__ip": ("DestinationIp", "DestAddress"),
 }
 _NOTHING = {"", "-"}  # what Windows writes for "none"
+_OTHERS = {journal.MARK: journal.ecs, process.DERIVED: process.ecs, ulogd.MARK: ulogd.ecs}  # by a field of theirs
 
 
 def of(record: dict[str, Any]) -> Ecs:
@@ -32,6 +34,9 @@ def of(record: dict[str, Any]) -> Ecs:
         code = system.get("EventID")
         code = code.get("#text") if isinstance(code, dict) else code
         return _windows(data, code, provider, system.get("Channel"), system.get("Computer"))
+    for mark, of_others in _OTHERS.items():
+        if mark in record:
+            return of_others(record)
     if str(record.get("msg", "")).startswith("audit("):
         return _audit(record)
     if "program" in record:

@@ -26,6 +26,10 @@ class Ecs(NamedTuple):
     process__parent__executable: str | None = None
     source__ip: str | None = None
     destination__ip: str | None = None
+    event__action: str | None = None
+    source__port: str | None = None
+    destination__port: str | None = None
+    agent__name: str | None = None  # who sent it, by its certificate: a host may lie about its name
 
 
 FIELDS = tuple(name.replace("__", ".") for name in Ecs._fields)
@@ -35,7 +39,7 @@ class Event(NamedTuple):
     """One event. `id` has 16 octets; `time` counts microseconds since 1970 in UTC, None if the source tells none.
 
     `source` is the source's own record, one JSON object; `file` and `offset` say where it stood, in the decompressed
-    stream.
+    stream. `arrived` is when the collector took it, in the same microseconds; None if it came as a file.
     """
 
     id: bytes
@@ -44,6 +48,7 @@ class Event(NamedTuple):
     file: str
     offset: int
     ecs: Ecs
+    arrived: int | None = None
 
 
 class Reject(NamedTuple):

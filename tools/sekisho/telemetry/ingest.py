@@ -20,9 +20,9 @@ from sekisho.telemetry.embedded import part
 from sekisho.telemetry.embedded.part import Written
 from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.formats import auditd, evtx
+from sekisho.telemetry.formats import evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.reading import Clock, Origin, Piece
+from sekisho.telemetry.reading import Clock, Memory, Origin, Piece
 from sekisho.telemetry.store import Added
 from sekisho.telemetry.stream import Block, Broken, Source
 from sekisho.telemetry.workers import Workers
@@ -74,9 +74,9 @@ def ingest(
     return total
 
 
-def prepare(folder: Path, block: Block, origin: Origin, clock: Clock, audit: auditd.Reader | None = None) -> Prepared:
-    """Make the parts of a block; done by a worker, for whom `audit` is a new one."""
-    events, rejects = reading.known(reading.in_block(block, audit or auditd.Reader(), clock), origin)
+def prepare(folder: Path, block: Block, origin: Origin, clock: Clock, memory: Memory | None = None) -> Prepared:
+    """Make the parts of a block; done by a worker, for whom `memory` is a new one."""
+    events, rejects = reading.known(reading.in_block(block, memory or Memory(), clock), origin)
     return _written(folder, events, rejects, block.offset + len(block.data))
 
 
@@ -88,18 +88,21 @@ def _prepared(
     if chunks.head.startswith(evtx.MAGIC):
         yield from _event_log(evtx.records(chunks.head, source.file), origin, folder)
         return
-    audit = auditd.Reader()
+    memory, reached = Memory(), 0
     waiting: deque[Future[Prepared]] = deque()
     for block in stream.blocks(chunks):
+        reached = block.offset + len(block.data)
         if isinstance(block, Broken):
             done = _written(folder, *reading.known([reading.of_broken(block)], origin), block.offset)
             waiting.append(_finished(done))
-        elif auditd.MARK in block.data:  # which record of its event a line is, depends on those before it
-            waiting.append(_finished(prepare(folder, block, origin, clock, audit)))
+        elif Memory.needed(block.data):
+            waiting.append(_finished(prepare(folder, block, origin, clock, memory)))
         else:
             waiting.append(workers.submit(prepare, folder, block, origin, clock))
         while len(waiting) > workers.ahead:
             yield waiting.popleft().result()
+    if any(rest := reading.known(memory.rest(), origin)):
+        waiting.append(_finished(_written(folder, *rest, reached)))
     while waiting:
         yield waiting.popleft().result()
 

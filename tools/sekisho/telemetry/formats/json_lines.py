@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from sekisho.telemetry.event import EPOCH
+from sekisho.telemetry.formats import journal
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.identity import Own
 
@@ -42,8 +43,8 @@ def of_record(record: dict[str, Any], source: bytes, zone: tzinfo) -> Found:
     own = None
     if "RecordNumber" in record:
         own = _windows(record.get("Hostname"), record.get("Channel"), record["RecordNumber"], record.get("EventTime"))
-    elif "__CURSOR" in record:
-        own = _journal(record["__CURSOR"])
+    elif journal.MARK in record:
+        return journal.of_record(record, source)
     return Found(record, source, _flat_time(record, zone), own)
 
 
@@ -63,14 +64,16 @@ def _moment(text: object, assumed: tzinfo) -> int | None:
 
 
 def _flat_time(record: dict[str, Any], zone: tzinfo) -> int | None:
-    for field, assumed in (("@timestamp", zone), ("UtcTime", UTC), ("TimeCreated", zone), ("EventTime", zone)):
+    for field, assumed in (
+        ("@timestamp", zone),
+        ("UtcTime", UTC),
+        ("TimeCreated", zone),
+        ("EventTime", zone),
+        ("timestamp", zone),
+    ):
         if field in record and (found := _moment(record[field], assumed)) is not None:
             return found
     return None
-
-
-def _journal(cursor: object) -> Own | None:
-    return ("journal", cursor) if isinstance(cursor, str) and cursor else None
 
 
 def _windows(computer: object, channel: object, number: object, time: object) -> Own | None:
