@@ -84,7 +84,7 @@ def ingest(
         console=screen(stderr=True),
         disable=as_json,
     )
-    with bars, Workers() as workers, store.writing() as writer:
+    with Workers() as workers, store.writing() as writer, bars:
         task = bars.add_task("", total=None)
 
         def tell(progress: Progress) -> None:

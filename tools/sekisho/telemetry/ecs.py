@@ -18,6 +18,7 @@ _DATA = {
     "source__ip": ("SourceIp", "SourceAddress", "IpAddress"),
     "destination__ip": ("DestinationIp", "DestAddress"),
 }
+_UNKNOWN = [None] * len(_DATA)
 _NOTHING = {"", "-"}  # what Windows writes for "none"
 
 
@@ -32,7 +33,7 @@ def of(record: dict[str, Any]) -> Ecs:
         code = system.get("EventID")
         code = code.get("#text") if isinstance(code, dict) else code
         return _windows(data, code, provider, system.get("Channel"), system.get("Computer"))
-    if str(record.get("msg", "")).startswith("audit("):
+    if isinstance(message := record.get("msg"), str) and message.startswith("audit("):
         return _audit(record)
     if "program" in record:
         return Ecs(
@@ -45,14 +46,20 @@ def of(record: dict[str, Any]) -> Ecs:
 
 
 def _windows(data: dict[str, Any], code: object, provider: object, channel: object, computer: object) -> Ecs:
-    present = _present(tuple(data))
-    return Ecs(_text(code), _text(provider), _text(channel), _text(computer), *(_first(data, keys) for keys in present))
+    fields: list[str | None] = [_text(code), _text(provider), _text(channel), _text(computer), *_UNKNOWN]
+    for place, keys in _present(tuple(data)):
+        for key in keys:
+            if (found := _text(data[key])) is not None:
+                fields[place] = found
+                break
+    return Ecs._make(fields)
 
 
 @lru_cache(maxsize=4096)
-def _present(keys: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Of each field's names those that a record with these keys has: all records of a kind have the same."""
-    return tuple(tuple(name for name in names if name in keys) for names in _DATA.values())
+def _present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
+    """Where a field stands in `Ecs`, and its names in a record with these keys: all records of a kind have the same."""
+    found = [(Ecs._fields.index(field), [name for name in names if name in keys]) for field, names in _DATA.items()]
+    return [(place, names) for place, names in found if names]
 
 
 def _audit(record: dict[str, Any]) -> Ecs:
@@ -71,13 +78,6 @@ def _audit(record: dict[str, Any]) -> Ecs:
         process__command_line=command,
         source__ip=_text(record.get("addr")) if record.get("addr") != "?" else None,
     )
-
-
-def _first(data: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    for key in keys:
-        if (found := _text(data[key])) is not None:
-            return found
-    return None
 
 
 def _text(value: object) -> str | None:

@@ -12,17 +12,20 @@ from hashlib import blake2b
 import orjson
 
 Own = tuple[str, ...]
+_OWN, _PLACE = (blake2b(digest_size=16, person=kind) for kind in (b"own", b"place"))  # copies cost half as much
 
 
 def of_own(identity: Own) -> bytes:
     """The id of a record that has an identity of its own."""
-    return blake2b(orjson.dumps(identity), digest_size=16, person=b"own").digest()
+    digest = _OWN.copy()
+    digest.update(orjson.dumps(identity))
+    return digest.digest()
 
 
 def of_place(fingerprint: bytes, offset: int, line: bytes) -> bytes:
     """The id of a line that is known by where it stands; `fingerprint` is its file's."""
-    digest = blake2b(fingerprint, digest_size=16, person=b"place")
-    digest.update(offset.to_bytes(8, "big"))
+    digest = _PLACE.copy()
+    digest.update(fingerprint + offset.to_bytes(8, "big"))
     digest.update(line)
     return digest.digest()
 

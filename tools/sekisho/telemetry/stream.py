@@ -123,29 +123,33 @@ class Block(NamedTuple):
 
 def blocks(chunks: Chunks, *, size: int = _BLOCK, longest: int = LONGEST) -> Iterator[Block | Broken]:
     """A stream in blocks of about `size` octets; memory holds one of them, and one line more at most."""
-    begin, held = 0, b""  # what is not handed out yet, and where it begins
+    begin, held = 0, bytearray()  # what is not handed out yet, and where it begins
     head, lost = b"", 0  # of a line that is too long: its beginning, and how much of it was let go
     for chunk in chunks:
         held += chunk
         if head:
             end = held.find(b"\n")
             if end < 0:
-                lost, held = lost + len(held), b""
+                lost += len(held)
+                held.clear()
                 continue
             yield Broken(begin, head, _TOO_LONG)
-            begin, held, head, lost = begin + lost + end + 1, held[end + 1 :], b"", 0
+            begin, head, lost = begin + lost + end + 1, b"", 0
+            del held[: end + 1]
         if len(held) >= size and (cut := held.rfind(b"\n") + 1):
-            yield Block(begin, held[:cut])
-            begin, held = begin + cut, held[cut:]
+            yield Block(begin, bytes(memoryview(held)[:cut]))
+            begin += cut
+            del held[:cut]
         if len(held) > longest and b"\n" not in held:
-            head, lost, held = held[:_KEPT], len(held), b""
+            head, lost = bytes(held[:_KEPT]), len(held)
+            held.clear()
     cut = held.rfind(b"\n") + 1 if chunks.broken else len(held)
     if head:
         yield Broken(begin, head, _TOO_LONG)
     if cut:
-        yield Block(begin, held[:cut])
+        yield Block(begin, bytes(held[:cut]))
     if chunks.broken:
-        yield Broken(begin + lost + cut, held[cut:][:_KEPT], chunks.broken)
+        yield Broken(begin + lost + cut, bytes(held[cut:][:_KEPT]), chunks.broken)
 
 
 def lines(block: Block, *, longest: int = LONGEST) -> Iterator[Line | Broken]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -22,9 +21,10 @@ from sekisho.telemetry.event import FIELDS, Event, Reject, partition
 
 REJECTED = "rejected"
 MERGING = ".merging-"  # what a folder begins with in which a merge sorts
+_ID = pa.binary(16)
 _EVENTS = pa.schema(
     [
-        ("id", pa.binary(16)),
+        ("id", _ID),
         ("time", pa.int64()),
         ("file", pa.string()),
         ("offset", pa.int64()),
@@ -33,17 +33,19 @@ _EVENTS = pa.schema(
     ]
 )
 _REJECTS = pa.schema(
-    [("id", pa.binary(16)), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
+    [("id", _ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
 
+# Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
+_ALIKE = ["file", "why", *FIELDS]
 _FORMAT = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
 class Written(NamedTuple):
-    """A part that lies in the folder and that no manifest names yet, and the ids in it."""
+    """A part that lies in the folder and that no manifest names yet, and the ids in it, one behind the other."""
 
     part: Part
-    ids: tuple[bytes, ...]
+    ids: bytes
 
 
 def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
@@ -52,10 +54,10 @@ def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
     Raises:
         Missing: the disk is full, or the folder cannot be written.
     """
-    days: dict[str, dict[bytes, Event]] = defaultdict(dict)
+    days: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        days[partition(event.time)].setdefault(event.id, event)
-    return [_day(folder, day, list(some.values())) for day, some in sorted(days.items())]
+        days[partition(event.time)].append(event)
+    return [_day(folder, day, some) for day, some in sorted(days.items())]
 
 
 def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
@@ -69,19 +71,22 @@ def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
         return []
     columns = {name: [getattr(one, name) for one in some.values()] for name in _REJECTS.names}
     table = pa.table(columns, schema=_REJECTS)
-    return [Written(_write(folder, REJECTED, table), tuple(some))]
+    return [Written(_write(folder, REJECTED, table), b"".join(some))]
 
 
-def without(folder: Path, written: Written, known: Iterable[bytes]) -> Written | None:
+def ids(written: Written) -> pa.Array:
+    """The ids of a part, as a column."""
+    return pa.Array.from_buffers(_ID, len(written.ids) // _ID.byte_width, [None, pa.py_buffer(written.ids)])
+
+
+def without(folder: Path, written: Written, known: pa.Array) -> Part | None:
     """The same part without the rows of these ids, None if none is left; the part itself is removed."""
-    gone = set(known)
-    kept = tuple(one for one in written.ids if one not in gone)
     path = folder / written.part.file
     found = None
-    if kept:
+    if len(known) < written.part.rows:
         table = pq.read_table(path)
-        table = table.filter(pc.invert(pc.is_in(table["id"], value_set=pa.array(list(gone), pa.binary(16)))))
-        found = Written(_write(folder, written.part.partition, table), kept)
+        table = table.filter(pc.invert(pc.is_in(table["id"], value_set=known)))
+        found = _write(folder, written.part.partition, table)
     path.unlink()
     return found
 
@@ -102,11 +107,6 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
             db.execute(
                 f"COPY (FROM read_parquet({_literal(folder, some)}) ORDER BY time, id) TO '{_quoted(path)}' {_FORMAT}"
             )
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
     except (OSError, duckdb.IOException) as error:
         path.unlink(missing_ok=True)
         raise unwritten(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
@@ -132,21 +132,11 @@ def _quoted(path: Path) -> str:
 
 
 def _day(folder: Path, day: str, events: Sequence[Event]) -> Written:
-    ordered = sorted(events, key=lambda event: (event.time or 0, event.id))
-    ids = [event.id for event in ordered]
-    columns: dict[str, Sequence[object]] = {
-        "id": ids,
-        "time": [event.time for event in ordered],
-        "file": [event.file for event in ordered],
-        "offset": [event.offset for event in ordered],
-        "source": [event.source for event in ordered],
-    }
-    columns |= dict(zip(FIELDS, zip(*(event.ecs for event in ordered), strict=True), strict=True))
-    return Written(_write(folder, day, _table(columns)), tuple(ids))
-
-
-def _table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
-    return pa.table(columns, schema=_EVENTS)
+    if len({event.id for event in events}) < len(events):
+        events = list({event.id: event for event in reversed(events)}.values())
+    columns: dict[str, tuple[Any, ...]] = dict(zip(Event._fields, zip(*events, strict=True), strict=True))
+    columns |= zip(FIELDS, zip(*columns.pop("ecs"), strict=True), strict=True)
+    return Written(_write(folder, day, pa.table(columns, schema=_EVENTS)), b"".join(columns["id"]))
 
 
 def _write(folder: Path, day: str, table: pa.Table) -> Part:
@@ -155,9 +145,14 @@ def _write(folder: Path, day: str, table: pa.Table) -> Part:
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", compression_level=1)
-            file.flush()
-            os.fsync(file.fileno())
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=_ALIKE,
+                write_statistics=["time"],
+            )
     except OSError as error:
         path.unlink(missing_ok=True)
         raise unwritten(path, error) from error

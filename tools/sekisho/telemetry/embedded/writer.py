@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from sekisho.core.files import unwritten
 from sekisho.telemetry.embedded import manifest as manifests
 from sekisho.telemetry.embedded import part as parts
 from sekisho.telemetry.embedded.manifest import Manifest, Part
@@ -55,8 +56,8 @@ class Writer:
         Raises:
             Missing: the disk is full, or the folder cannot be written; then nothing of them is in the store.
         """
-        new = [one.part for part in events if (one := self._new(part, self._contemporaries(part.part)))]
-        aside = [one.part for part in rejects if (one := self._new(part, self.manifest.rejects))]
+        new = [one for part in events if (one := self._new(part, self._contemporaries(part.part)))]
+        aside = [one for part in rejects if (one := self._new(part, self.manifest.rejects))]
         short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
         if new or aside or short != self.manifest.short_files:
             now = self.manifest
@@ -70,9 +71,9 @@ class Writer:
         """
         before = {part.file for part in (*self.manifest.parts, *self.manifest.rejects)}
         named = {part.file for part in (*after.parts, *after.rejects)}
-        for folder in {Path(file).parent for file in named - before}:
-            _sync(self.folder / folder)
-        _sync(self.folder)
+        new = [self.folder / file for file in sorted(named - before)]
+        for path in (*new, *{file.parent for file in new}, self.folder):
+            _sync(path)
         manifests.write(self.folder, after)
         self.manifest = after
         for file in before - named:
@@ -84,16 +85,16 @@ class Writer:
             one for one in self.manifest.parts if one.partition == part.partition and not (dated and _apart(one, part))
         ]
 
-    def _new(self, written: Written, there: Sequence[Part]) -> Written | None:
+    def _new(self, written: Written, there: Sequence[Part]) -> Part | None:
         """A written part without what these parts have."""
         if not there:
-            return written
-        asked = pa.table({"id": pa.array(written.ids, pa.binary(16))})  # noqa: F841 - DuckDB finds it by its name
+            return written.part
+        asked = pa.table({"id": parts.ids(written)})  # noqa: F841 - DuckDB finds it by its name
         files, part = [str(self.folder / one.file) for one in there], written.part
         dated = part.partition not in {UNDATED, parts.REJECTED}
         self._db.execute(*((_THERE_THEN, [files, part.first, part.last]) if dated else (_THERE, [files])))
-        known = [row[0] for row in self._db.fetchall()]
-        return parts.without(self.folder, written, known) if known else written
+        known = pa.array((row[0] for row in self._db.fetchall()), asked.schema.field("id").type)
+        return parts.without(self.folder, written, known) if known else written.part
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""
@@ -111,9 +112,12 @@ def _apart(one: Part, other: Part) -> bool:
     return one.last < other.first or one.first > other.last
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise unwritten(path, error) from error
