@@ -7,7 +7,7 @@ in their order. Nothing is known of a block until it is taken, so a run may be k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
 from itertools import islice
@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sekisho.core.clock import now
-from sekisho.telemetry import identity, reading, stream
+from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.embedded import part
 from sekisho.telemetry.embedded.part import Written
 from sekisho.telemetry.embedded.writer import Writer
-from sekisho.telemetry.event import Event, Reject
+from sekisho.telemetry.event import Reject
 from sekisho.telemetry.formats import auditd, evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.reading import Clock, Origin, Piece
 from sekisho.telemetry.store import Added
-from sekisho.telemetry.stream import Block, Broken, Source
+from sekisho.telemetry.stream import Broken, Source
+from sekisho.telemetry.stretches import Stretch
 from sekisho.telemetry.workers import Workers
 
 _RECORDS = 10_000  # of an event log, at once
@@ -67,63 +68,75 @@ def ingest(
     short_files = {length: set(digests) for length, digests in writer.manifest.short_files.items()}
     for path in paths:
         for source in stream.sources(path):
-            for done in _prepared(source, writer.folder, clock, short_files, workers):
-                added = writer.take(done.events, done.rejects, short_files)
-                total = _sum(total, done.size, added)
-                tell(Progress(source.name, done.reached, total))
+            for some in _prepared(source, writer.folder, clock, short_files, workers):
+                events = [one for done in some for one in done.events]
+                added = writer.take(events, [one for done in some for one in done.rejects], short_files)
+                total = _sum(total, sum(done.size for done in some), added)
+                tell(Progress(source.name, some[-1].reached, total))
     return total
 
 
-def prepare(folder: Path, block: Block, origin: Origin, clock: Clock, audit: auditd.Reader | None = None) -> Prepared:
-    """Make the parts of a block; done by a worker, for whom `audit` is a new one."""
-    events, rejects = reading.known(reading.in_block(block, audit or auditd.Reader(), clock), origin)
-    return _written(folder, events, rejects, block.offset + len(block.data))
+def prepare(
+    folder: Path, stretch: Stretch, origin: Origin, clock: Clock, audit: auditd.Reader | None = None
+) -> Prepared | None:
+    """Make the parts of a stretch.
+
+    Which record of its event an audit record is, depends on those before it: with no reader that has seen them, None.
+    """
+    days, rejects, size = part.Days(), list[Reject](), 0
+    reader = audit or auditd.Reader()
+    for block in stretch.blocks():
+        if isinstance(block, Broken):
+            pieces: Iterable[Piece] = [reading.of_broken(block)]
+        elif audit is None and auditd.MARK in block.data:
+            return None
+        else:
+            pieces = reading.in_block(block, reader, clock)
+        events, more = reading.known(pieces, origin)
+        days.add(events)
+        rejects += more
+        size += len(events) + len(more)
+    return Prepared(days.write(folder), part.of_rejects(folder, rejects), size, stretch.end)
 
 
 def _prepared(
     source: Source, folder: Path, clock: Clock, short_files: dict[int, set[str]], workers: Workers
-) -> Iterator[Prepared]:
+) -> Iterator[list[Prepared]]:
     chunks = stream.Chunks(source.file)
     origin = Origin(source.name, _fingerprint(chunks.head, short_files))
     if chunks.head.startswith(evtx.MAGIC):
         yield from _event_log(evtx.records(chunks.head, source.file), origin, folder)
         return
     audit = auditd.Reader()
-    waiting: deque[Future[Prepared]] = deque()
-    for block in stream.blocks(chunks):
-        if isinstance(block, Broken):
-            done = _written(folder, *reading.known([reading.of_broken(block)], origin), block.offset)
-            waiting.append(_finished(done))
-        elif auditd.MARK in block.data:  # which record of its event a line is, depends on those before it
-            waiting.append(_finished(prepare(folder, block, origin, clock, audit)))
-        else:
-            waiting.append(workers.submit(prepare, folder, block, origin, clock))
-        while len(waiting) > workers.ahead:
-            yield waiting.popleft().result()
+
+    def ready() -> Iterator[Prepared]:
+        """The first that is waited for, and with it those behind it that are done too: one commit is for all."""
+        first = True
+        while waiting and (first or waiting[0][1].done()):
+            stretch, future = waiting.popleft()
+            if (done := future.result() or prepare(folder, stretch, origin, clock, audit)) is not None:
+                yield done
+            first = False
+
+    waiting: deque[tuple[Stretch, Future[Prepared | None]]] = deque()
+    for stretch in stretches.of(source, chunks):
+        waiting.append((stretch, workers.submit(prepare, folder, stretch, origin, clock)))
+        if len(waiting) > workers.ahead:
+            yield list(ready())
     while waiting:
-        yield waiting.popleft().result()
+        yield list(ready())
 
 
-def _event_log(records: Iterator[Found | NotARecord], origin: Origin, folder: Path) -> Iterator[Prepared]:
+def _event_log(records: Iterator[Found | NotARecord], origin: Origin, folder: Path) -> Iterator[list[Prepared]]:
     numbered = enumerate(records)
     while some := list(islice(numbered, _RECORDS)):
         pieces = [
             Piece(number, one.source, one) if isinstance(one, Found) else Piece(number, b"", str(one))
             for number, one in some
         ]
-        yield _written(folder, *reading.known(pieces, origin), some[-1][0])
-
-
-def _written(folder: Path, events: Sequence[Event], rejects: Sequence[Reject], reached: int) -> Prepared:
-    return Prepared(
-        part.of_events(folder, events), part.of_rejects(folder, rejects), len(events) + len(rejects), reached
-    )
-
-
-def _finished(done: Prepared) -> Future[Prepared]:
-    future: Future[Prepared] = Future()
-    future.set_result(done)
-    return future
+        events, rejects = reading.known(pieces, origin)
+        size = len(events) + len(rejects)
+        yield [Prepared(part.of_events(folder, events), part.of_rejects(folder, rejects), size, some[-1][0])]
 
 
 def _sum(total: Total, size: int, added: Added) -> Total:

@@ -38,10 +38,16 @@ class Broken(NamedTuple):
 
 
 class Source(NamedTuple):
-    """One stream of a file; a zip has several."""
+    """One stream of a file; a zip has several. `whole` is the file on the disk: when it is plain, the stream itself."""
 
     name: str
     file: BufferedIOBase
+    whole: BufferedIOBase
+
+    @property
+    def plain(self) -> bool:
+        """Whether it lies in the file as it is."""
+        return self.file is self.whole
 
 
 def sources(path: Path) -> Iterator[Source]:
@@ -57,11 +63,11 @@ def sources(path: Path) -> Iterator[Source]:
             file.seek(0)
             if head[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield Source(str(path), cast("BufferedIOBase", unpacked))
+                    yield Source(str(path), cast("BufferedIOBase", unpacked), file)
             elif head == b"PK\x03\x04":
                 yield from _members(path, file)
             else:
-                yield Source(str(path), file)
+                yield Source(str(path), file, file)
     except OSError as error:
         why = both(str(error.strerror or error))
         raise Missing(
@@ -76,7 +82,7 @@ def _members(path: Path, file: BufferedIOBase) -> Iterator[Source]:
             for entry in archive.infolist():
                 if not entry.is_dir():
                     with archive.open(entry) as member:
-                        yield Source(f"{path}!{entry.filename}", cast("BufferedIOBase", member))
+                        yield Source(f"{path}!{entry.filename}", cast("BufferedIOBase", member), file)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, packed in a rare way, encrypted
         raise BadInput(
             Both(f"{path} はzipとして読めない ({error})", f"{path} is a zip that cannot be read ({error})"),

@@ -48,16 +48,40 @@ class Written(NamedTuple):
     ids: bytes
 
 
+class Days:
+    """Events as columns, until they are written: a part for each day."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take some more: a few at once, for columns take less room than events."""
+        days: dict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            days[partition(event.time)].append(event)
+        for day, some in days.items():
+            columns: dict[str, tuple[Any, ...]] = dict(zip(Event._fields, zip(*some, strict=True), strict=True))
+            columns |= zip(FIELDS, zip(*columns.pop("ecs"), strict=True), strict=True)
+            self._days[day].append(pa.record_batch(columns, schema=_EVENTS))
+
+    def write(self, folder: Path) -> list[Written]:
+        """Write the parts; of equal ids the first counts.
+
+        Raises:
+            Missing: the disk is full, or the folder cannot be written.
+        """
+        return [_day(folder, day, pa.Table.from_batches(some)) for day, some in sorted(self._days.items())]
+
+
 def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
     """Write the parts of a batch, one for each day; of equal ids the first counts.
 
     Raises:
         Missing: the disk is full, or the folder cannot be written.
     """
-    days: dict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        days[partition(event.time)].append(event)
-    return [_day(folder, day, some) for day, some in sorted(days.items())]
+    days = Days()
+    days.add(events)
+    return days.write(folder)
 
 
 def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
@@ -79,14 +103,14 @@ def ids(written: Written) -> pa.Array:
     return pa.Array.from_buffers(_ID, len(written.ids) // _ID.byte_width, [None, pa.py_buffer(written.ids)])
 
 
-def without(folder: Path, written: Written, known: pa.Array) -> Part | None:
-    """The same part without the rows of these ids, None if none is left; the part itself is removed."""
+def without(folder: Path, written: Written, known: pa.Array) -> list[Part]:
+    """The same part without the rows of these ids, none if none is left; the part itself is removed."""
     path = folder / written.part.file
-    found = None
+    found = []
     if len(known) < written.part.rows:
         table = pq.read_table(path)
         table = table.filter(pc.invert(pc.is_in(table["id"], value_set=known)))
-        found = _write(folder, written.part.partition, table)
+        found = [_write(folder, written.part.partition, table)]
     path.unlink()
     return found
 
@@ -131,12 +155,11 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _day(folder: Path, day: str, events: Sequence[Event]) -> Written:
-    if len({event.id for event in events}) < len(events):
-        events = list({event.id: event for event in reversed(events)}.values())
-    columns: dict[str, tuple[Any, ...]] = dict(zip(Event._fields, zip(*events, strict=True), strict=True))
-    columns |= zip(FIELDS, zip(*columns.pop("ecs"), strict=True), strict=True)
-    return Written(_write(folder, day, pa.table(columns, schema=_EVENTS)), b"".join(columns["id"]))
+def _day(folder: Path, day: str, table: pa.Table) -> Written:
+    ids = table["id"].to_pylist()
+    if len(firsts := {key: place for place, key in reversed(list(enumerate(ids)))}) < len(ids):
+        table = table.take(sorted(firsts.values()))
+    return Written(_write(folder, day, table), b"".join(table["id"].to_pylist()))
 
 
 def _write(folder: Path, day: str, table: pa.Table) -> Part:

@@ -56,8 +56,13 @@ class Writer:
         Raises:
             Missing: the disk is full, or the folder cannot be written; then nothing of them is in the store.
         """
-        new = [one for part in events if (one := self._new(part, self._contemporaries(part.part)))]
-        aside = [one for part in rejects if (one := self._new(part, self.manifest.rejects))]
+        new: list[Part] = []
+        for written in events:
+            there = (*self.manifest.parts, *new)
+            new += self._new(written, [one for one in there if _may_share(one, written.part)])
+        aside: list[Part] = []
+        for written in rejects:
+            aside += self._new(written, (*self.manifest.rejects, *aside))
         short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
         if new or aside or short != self.manifest.short_files:
             now = self.manifest
@@ -79,22 +84,16 @@ class Writer:
         for file in before - named:
             (self.folder / file).unlink(missing_ok=True)
 
-    def _contemporaries(self, part: Part) -> list[Part]:
-        dated = part.partition != UNDATED
-        return [
-            one for one in self.manifest.parts if one.partition == part.partition and not (dated and _apart(one, part))
-        ]
-
-    def _new(self, written: Written, there: Sequence[Part]) -> Part | None:
-        """A written part without what these parts have."""
+    def _new(self, written: Written, there: Sequence[Part]) -> list[Part]:
+        """A written part without what these parts have; nothing if they have all of it."""
         if not there:
-            return written.part
-        asked = pa.table({"id": parts.ids(written)})  # noqa: F841 - DuckDB finds it by its name
+            return [written.part]
+        asked = pa.table({"id": parts.ids(written)})  # DuckDB finds it by its name
         files, part = [str(self.folder / one.file) for one in there], written.part
         dated = part.partition not in {UNDATED, parts.REJECTED}
         self._db.execute(*((_THERE_THEN, [files, part.first, part.last]) if dated else (_THERE, [files])))
         known = pa.array((row[0] for row in self._db.fetchall()), asked.schema.field("id").type)
-        return parts.without(self.folder, written, known) if known else written.part
+        return parts.without(self.folder, written, known) if known else [written.part]
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""
@@ -106,10 +105,13 @@ class Writer:
             shutil.rmtree(room, ignore_errors=True)
 
 
-def _apart(one: Part, other: Part) -> bool:
-    if one.first is None or one.last is None or other.first is None or other.last is None:
+def _may_share(one: Part, other: Part) -> bool:
+    """Whether an event may be in both: it has one day, and one time."""
+    if one.partition != other.partition:
         return False
-    return one.last < other.first or one.first > other.last
+    if one.partition == UNDATED or one.first is None or one.last is None or other.first is None or other.last is None:
+        return True
+    return one.first <= other.last and other.first <= one.last
 
 
 def _sync(path: Path) -> None:
