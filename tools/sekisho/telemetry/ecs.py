@@ -18,8 +18,15 @@ _DATA = {
     "source__ip": ("SourceIp", "SourceAddress", "IpAddress"),
     "destination__ip": ("DestinationIp", "DestAddress"),
 }
-_UNKNOWN = [None] * len(_DATA)
-_NOTHING = {"", "-"}  # what Windows writes for "none"
+# A record without levels has in its own fields what else stands in the part for the system.
+_FLAT = {
+    "event__code": ("EventID",),
+    "event__provider": ("SourceName",),
+    "event__dataset": ("Channel",),
+    "host__name": ("Hostname",),
+    **_DATA,
+}
+_NOTHING = "-"  # what Windows writes for "none"
 
 
 def of(record: dict[str, Any]) -> Ecs:
@@ -42,23 +49,27 @@ def of(record: dict[str, Any]) -> Ecs:
             host__name=_text(record.get("host")),
             process__pid=_text(record.get("pid")),
         )
-    return _windows(record, *(record.get(key) for key in ("EventID", "SourceName", "Channel", "Hostname")))
+    return Ecs._make(_fields(record))
 
 
-def _windows(data: dict[str, Any], code: object, provider: object, channel: object, computer: object) -> Ecs:
-    fields: list[str | None] = [_text(code), _text(provider), _text(channel), _text(computer), *_UNKNOWN]
+def _windows(data: dict[str, Any], *system: object) -> Ecs:
+    return Ecs._make([*map(_text, system), *_fields(data)[len(system) :]])
+
+
+def _fields(data: dict[str, Any]) -> list[str | None]:
+    fields: list[str | None] = [None] * len(_FLAT)
     for place, keys in _present(tuple(data)):
         for key in keys:
             if (found := _text(data[key])) is not None:
                 fields[place] = found
                 break
-    return Ecs._make(fields)
+    return fields
 
 
 @lru_cache(maxsize=4096)
 def _present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """Where a field stands in `Ecs`, and its names in a record with these keys: all records of a kind have the same."""
-    found = [(Ecs._fields.index(field), [name for name in names if name in keys]) for field, names in _DATA.items()]
+    """A field's place, and its names in a record with these keys: all records of a kind have the same."""
+    found = [(place, [name for name in names if name in keys]) for place, names in enumerate(_FLAT.values())]
     return [(place, names) for place, names in found if names]
 
 
@@ -82,7 +93,7 @@ def _audit(record: dict[str, Any]) -> Ecs:
 
 def _text(value: object) -> str | None:
     if value.__class__ is str:
-        return None if value in _NOTHING else value
+        return value if value and value != _NOTHING else None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

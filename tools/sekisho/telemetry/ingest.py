@@ -7,7 +7,7 @@ in their order. Nothing is known of a block until it is taken, so a run may be k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
 from itertools import islice
@@ -22,7 +22,7 @@ from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Reject
 from sekisho.telemetry.formats import auditd, evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.reading import Clock, Origin, Piece
+from sekisho.telemetry.reading import Clock, Origin, OutOfOrder, Piece
 from sekisho.telemetry.store import Added
 from sekisho.telemetry.stream import Broken, Source
 from sekisho.telemetry.stretches import Stretch
@@ -79,20 +79,14 @@ def ingest(
 def prepare(
     folder: Path, stretch: Stretch, origin: Origin, clock: Clock, audit: auditd.Reader | None = None
 ) -> Prepared | None:
-    """Make the parts of a stretch.
-
-    Which record of its event an audit record is, depends on those before it: with no reader that has seen them, None.
-    """
+    """Make the parts of a stretch; None if it can be read only by an `audit` that has read those before it."""
     days, rejects, size = part.Days(), list[Reject](), 0
-    reader = audit or auditd.Reader()
     for block in stretch.blocks():
-        if isinstance(block, Broken):
-            pieces: Iterable[Piece] = [reading.of_broken(block)]
-        elif audit is None and auditd.MARK in block.data:
+        pieces = [reading.of_broken(block)] if isinstance(block, Broken) else reading.in_block(block, audit, clock)
+        try:
+            events, more = reading.known(pieces, origin)
+        except OutOfOrder:
             return None
-        else:
-            pieces = reading.in_block(block, reader, clock)
-        events, more = reading.known(pieces, origin)
         days.add(events)
         rejects += more
         size += len(events) + len(more)

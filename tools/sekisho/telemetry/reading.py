@@ -10,7 +10,7 @@ from sekisho.telemetry import ecs, identity
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.formats import auditd, json_lines, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.stream import Block, Broken, Line, lines
+from sekisho.telemetry.stream import Block, Broken, lines
 
 
 class Clock(NamedTuple):
@@ -35,10 +35,21 @@ class Piece(NamedTuple):
     what: Found | str
 
 
-def in_block(block: Block, audit: auditd.Reader, clock: Clock) -> Iterator[Piece]:
-    """All of a block of lines; what cannot be read has its place among the rest."""
+class OutOfOrder(Exception):  # noqa: N818 - says what happened
+    """A line can be read only by who has read those before it."""
+
+
+def in_block(block: Block, audit: auditd.Reader | None, clock: Clock) -> Iterator[Piece]:
+    """All of a block of lines; what cannot be read has its place among the rest.
+
+    Raises:
+        OutOfOrder: there is an audit record, and no reader that has seen those before it.
+    """
     for line in lines(block):
-        yield of_broken(line) if isinstance(line, Broken) else Piece(line.offset, line.data, _line(line, audit, clock))
+        if isinstance(line, Broken):
+            yield of_broken(line)
+        else:
+            yield Piece(line.offset, line.data, _read(line.data, audit, clock))
 
 
 def of_broken(broken: Broken) -> Piece:
@@ -61,12 +72,14 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
     return events, rejects
 
 
-def _line(line: Line, audit: auditd.Reader, clock: Clock) -> Found | str:
+def _read(line: bytes, audit: auditd.Reader | None, clock: Clock) -> Found | str:
     try:
-        if line.data.lstrip()[:1] in {b"{", b"["}:
-            return json_lines.read(line.data, clock.zone)
-        if auditd.is_one(line.data):
-            return audit.read(line.data)
-        return syslog.read(line.data, clock.zone, clock.arrived)
+        if line.lstrip().startswith((b"{", b"[")):
+            return json_lines.read(line, clock.zone)
+        if auditd.is_one(line):
+            if audit is None:
+                raise OutOfOrder
+            return audit.read(line)
+        return syslog.read(line, clock.zone, clock.arrived)
     except NotARecord as error:
         return str(error)
