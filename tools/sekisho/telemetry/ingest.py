@@ -6,10 +6,12 @@ in their order. Nothing is known of a block until it is taken, so a run may be k
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +34,7 @@ _RECORDS = 10_000  # of an event log, at once
 
 
 class Progress(NamedTuple):
-    """What is told after each block: the stream, the octets of it that were read, and what became of all so far."""
+    """What is told now and then: the stream, the octets of all files on the disk so far, and what became of them."""
 
     name: str
     octets: int
@@ -48,7 +50,7 @@ class Total(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A block's parts, how many events and lines set aside it had, and how far into the stream it reached."""
+    """A stretch's parts, how many events and lines set aside it had, and how far into its file it reached."""
 
     events: list[Written]
     rejects: list[Written]
@@ -66,13 +68,17 @@ def ingest(
     """
     clock, total = Clock(zone, now()), Total()
     short_files = {length: set(digests) for length, digests in writer.manifest.short_files.items()}
+    before = 0
     for path in paths:
+        size = 0
         for source in stream.sources(path):
+            size = os.fstat(source.whole.fileno()).st_size
             for some in _prepared(source, writer.folder, clock, short_files, workers):
                 events = [one for done in some for one in done.events]
                 added = writer.take(events, [one for done in some for one in done.rejects], short_files)
                 total = _sum(total, sum(done.size for done in some), added)
-                tell(Progress(source.name, some[-1].reached, total))
+                tell(Progress(source.name, before + some[-1].reached, total))
+        before += size
     return total
 
 
@@ -90,7 +96,7 @@ def prepare(
         days.add(events)
         rejects += more
         size += len(events) + len(more)
-    return Prepared(days.write(folder), part.of_rejects(folder, rejects), size, stretch.end)
+    return Prepared(days.write(folder), part.of_rejects(folder, rejects), size, stretch.reached)
 
 
 def _prepared(
@@ -99,7 +105,7 @@ def _prepared(
     chunks = stream.Chunks(source.file)
     origin = Origin(source.name, _fingerprint(chunks.head, short_files))
     if chunks.head.startswith(evtx.MAGIC):
-        yield from _event_log(evtx.records(chunks.head, source.file), origin, folder)
+        yield from _event_log(evtx.records(chunks.head, source.file), origin, source.whole, folder)
         return
     audit = auditd.Reader()
 
@@ -121,7 +127,9 @@ def _prepared(
         yield list(ready())
 
 
-def _event_log(records: Iterator[Found | NotARecord], origin: Origin, folder: Path) -> Iterator[list[Prepared]]:
+def _event_log(
+    records: Iterator[Found | NotARecord], origin: Origin, whole: BufferedIOBase, folder: Path
+) -> Iterator[list[Prepared]]:
     numbered = enumerate(records)
     while some := list(islice(numbered, _RECORDS)):
         pieces = [
@@ -130,7 +138,7 @@ def _event_log(records: Iterator[Found | NotARecord], origin: Origin, folder: Pa
         ]
         events, rejects = reading.known(pieces, origin)
         size = len(events) + len(rejects)
-        yield [Prepared(part.of_events(folder, events), part.of_rejects(folder, rejects), size, some[-1][0])]
+        yield [Prepared(part.of_events(folder, events), part.of_rejects(folder, rejects), size, whole.tell())]
 
 
 def _sum(total: Total, size: int, added: Added) -> Total:

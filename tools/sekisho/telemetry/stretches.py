@@ -24,14 +24,15 @@ _LOOK = 64 * 1024
 
 
 class Stretch(NamedTuple):
-    """Whole lines: where in the decompressed stream they begin, how many octets, and what or which file has them.
+    """Whole lines, or what is no line: where in the decompressed stream it begins, and what or which file has it.
 
-    Or what is no line.
+    `reached` is how far into the file on the disk it goes.
     """
 
     offset: int
     length: int
     where: bytes | Path | Broken
+    reached: int
 
     def blocks(self) -> Iterator[Block | Broken]:
         """The lines, a few at once, with their offsets in the stream."""
@@ -48,11 +49,6 @@ class Stretch(NamedTuple):
         for one in stream.blocks(Chunks(file), size=_AT_ONCE):
             yield one._replace(offset=self.offset + one.offset)
 
-    @property
-    def end(self) -> int:
-        """Where in the stream the next one begins."""
-        return self.offset + self.length
-
 
 def of(source: Source, chunks: Chunks) -> Iterator[Stretch]:
     """The stretches of a source, of which `chunks` is the stream."""
@@ -60,7 +56,8 @@ def of(source: Source, chunks: Chunks) -> Iterator[Stretch]:
         yield from _lying(source.file)
         return
     for one in stream.blocks(chunks):
-        yield Stretch(one.offset, len(one.data), one if isinstance(one, Broken) else one.data)
+        where = one if isinstance(one, Broken) else one.data
+        yield Stretch(one.offset, len(one.data), where, source.whole.tell())
 
 
 def _lying(file: BufferedIOBase) -> Iterator[Stretch]:
@@ -69,7 +66,7 @@ def _lying(file: BufferedIOBase) -> Iterator[Stretch]:
     size, begin = os.fstat(file.fileno()).st_size, 0
     while begin < size:
         end = _line_end(file, begin + min(_LARGEST, max(_SMALLEST, (size - begin) // _SHARES)), size)
-        yield Stretch(begin, end - begin, path)
+        yield Stretch(begin, end - begin, path, end)
         begin = end
 
 

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sekisho.core.clock import stamp
@@ -21,10 +19,10 @@ from sekisho.telemetry.event import FIELDS, Event, Reject, partition
 
 REJECTED = "rejected"
 MERGING = ".merging-"  # what a folder begins with in which a merge sorts
-_ID = pa.binary(16)
+ID = pa.binary(16)
 _EVENTS = pa.schema(
     [
-        ("id", _ID),
+        ("id", ID),
         ("time", pa.int64()),
         ("file", pa.string()),
         ("offset", pa.int64()),
@@ -33,7 +31,7 @@ _EVENTS = pa.schema(
     ]
 )
 _REJECTS = pa.schema(
-    [("id", _ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
+    [("id", ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
 
 # Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
@@ -52,7 +50,7 @@ class Days:
     """Events as columns, until they are written: a part for each day."""
 
     def __init__(self) -> None:
-        self._days: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+        self._days: dict[str, _Day] = defaultdict(_Day)
 
     def add(self, events: Iterable[Event]) -> None:
         """Take some more: a few at once, for columns take less room than events."""
@@ -60,9 +58,7 @@ class Days:
         for event in events:
             days[partition(event.time)].append(event)
         for day, some in days.items():
-            columns: dict[str, tuple[Any, ...]] = dict(zip(Event._fields, zip(*some, strict=True), strict=True))
-            columns |= zip(FIELDS, zip(*columns.pop("ecs"), strict=True), strict=True)
-            self._days[day].append(pa.record_batch(columns, schema=_EVENTS))
+            self._days[day].add(some)
 
     def write(self, folder: Path) -> list[Written]:
         """Write the parts; of equal ids the first counts.
@@ -70,7 +66,28 @@ class Days:
         Raises:
             Missing: the disk is full, or the folder cannot be written.
         """
-        return [_day(folder, day, pa.Table.from_batches(some)) for day, some in sorted(self._days.items())]
+        return [day.write(folder, name) for name, day in sorted(self._days.items())]
+
+
+class _Day:
+    def __init__(self) -> None:
+        self._batches: list[pa.RecordBatch] = []
+        self._ids: list[bytes] = []
+        self._times: list[int | None] = []
+
+    def add(self, events: Sequence[Event]) -> None:
+        columns: dict[str, tuple[Any, ...]] = dict(zip(Event._fields, zip(*events, strict=True), strict=True))
+        columns |= zip(FIELDS, zip(*columns.pop("ecs"), strict=True), strict=True)
+        self._ids += columns["id"]
+        self._times += columns["time"]
+        self._batches.append(pa.record_batch(columns, schema=_EVENTS))
+
+    def write(self, folder: Path, day: str) -> Written:
+        table, ids = pa.Table.from_batches(self._batches), self._ids
+        if len(set(ids)) < len(ids):
+            firsts = {key: place for place, key in reversed(list(enumerate(ids)))}
+            table, ids = table.take(sorted(firsts.values())), sorted(firsts, key=firsts.__getitem__)
+        return Written(_write(folder, day, table, self._times), b"".join(ids))
 
 
 def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
@@ -98,19 +115,16 @@ def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
     return [Written(_write(folder, REJECTED, table), b"".join(some))]
 
 
-def ids(written: Written) -> pa.Array:
-    """The ids of a part, as a column."""
-    return pa.Array.from_buffers(_ID, len(written.ids) // _ID.byte_width, [None, pa.py_buffer(written.ids)])
-
-
 def without(folder: Path, written: Written, known: pa.Array) -> list[Part]:
     """The same part without the rows of these ids, none if none is left; the part itself is removed."""
     path = folder / written.part.file
     found = []
     if len(known) < written.part.rows:
         table = pq.read_table(path)
-        table = table.filter(pc.invert(pc.is_in(table["id"], value_set=known)))
-        found = [_write(folder, written.part.partition, table)]
+        gone = set(known.to_pylist())
+        table = table.filter(pa.array([one not in gone for one in table["id"].to_pylist()]))
+        times = table["time"].to_pylist() if "time" in table.column_names else ()
+        found = [_write(folder, written.part.partition, table, times)]
     path.unlink()
     return found
 
@@ -121,6 +135,8 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
     Raises:
         Missing: the disk is full, or the folder cannot be written.
     """
+    import duckdb  # noqa: PLC0415 - slow to load, and taking events in does without
+
     day = some[0].partition
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
@@ -155,14 +171,7 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _day(folder: Path, day: str, table: pa.Table) -> Written:
-    ids = table["id"].to_pylist()
-    if len(firsts := {key: place for place, key in reversed(list(enumerate(ids)))}) < len(ids):
-        table = table.take(sorted(firsts.values()))
-    return Written(_write(folder, day, table), b"".join(table["id"].to_pylist()))
-
-
-def _write(folder: Path, day: str, table: pa.Table) -> Part:
+def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] = ()) -> Part:
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
     try:
@@ -179,5 +188,6 @@ def _write(folder: Path, day: str, table: pa.Table) -> Part:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise unwritten(path, error) from error
-    times = pc.min_max(table["time"]).as_py() if "time" in table.column_names else {"min": None, "max": None}
-    return Part(file=name, partition=day, rows=table.num_rows, first=times["min"], last=times["max"], arrived=stamp())
+    known = [time for time in times if time is not None]
+    first, last = min(known, default=None), max(known, default=None)
+    return Part(file=name, partition=day, rows=table.num_rows, first=first, last=last, arrived=stamp())

@@ -1,8 +1,7 @@
 """The embedded store's one writer.
 
 A part is written, made durable, and only then named in the manifest; a crash between leaves a file that nobody names,
-and the next writer removes it. An event that is there already is not taken again. Equal events have equal times, so
-only parts whose times overlap a new one's are asked for its ids.
+and the next writer removes it. An event that is there already is not taken again.
 """
 
 from __future__ import annotations
@@ -12,19 +11,14 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
-
 from sekisho.core.files import unwritten
+from sekisho.telemetry.embedded import known
 from sekisho.telemetry.embedded import manifest as manifests
 from sekisho.telemetry.embedded import part as parts
 from sekisho.telemetry.embedded.manifest import Manifest, Part
 from sekisho.telemetry.embedded.part import Written
-from sekisho.telemetry.event import UNDATED, Event, Reject
+from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.store import Added
-
-_THERE = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?)) USING (id)"
-_THERE_THEN = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?) WHERE time BETWEEN ? AND ?) USING (id)"
 
 
 class Writer:
@@ -33,7 +27,6 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = manifests.read(folder)
-        self._db = duckdb.connect()
         self._sweep()
 
     def put(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Added:
@@ -58,8 +51,7 @@ class Writer:
         """
         new: list[Part] = []
         for written in events:
-            there = (*self.manifest.parts, *new)
-            new += self._new(written, [one for one in there if _may_share(one, written.part)])
+            new += self._new(written, (*self.manifest.parts, *new))
         aside: list[Part] = []
         for written in rejects:
             aside += self._new(written, (*self.manifest.rejects, *aside))
@@ -84,16 +76,10 @@ class Writer:
         for file in before - named:
             (self.folder / file).unlink(missing_ok=True)
 
-    def _new(self, written: Written, there: Sequence[Part]) -> list[Part]:
+    def _new(self, written: Written, there: Iterable[Part]) -> list[Part]:
         """A written part without what these parts have; nothing if they have all of it."""
-        if not there:
-            return [written.part]
-        asked = pa.table({"id": parts.ids(written)})  # DuckDB finds it by its name
-        files, part = [str(self.folder / one.file) for one in there], written.part
-        dated = part.partition not in {UNDATED, parts.REJECTED}
-        self._db.execute(*((_THERE_THEN, [files, part.first, part.last]) if dated else (_THERE, [files])))
-        known = pa.array((row[0] for row in self._db.fetchall()), asked.schema.field("id").type)
-        return parts.without(self.folder, written, known) if known else [written.part]
+        gone = known.of(self.folder, written, there)
+        return parts.without(self.folder, written, gone) if len(gone) else [written.part]
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""
@@ -103,15 +89,6 @@ class Writer:
                 path.unlink()
         for room in self.folder.glob(f"{parts.MERGING}*"):
             shutil.rmtree(room, ignore_errors=True)
-
-
-def _may_share(one: Part, other: Part) -> bool:
-    """Whether an event may be in both: it has one day, and one time."""
-    if one.partition != other.partition:
-        return False
-    if one.partition == UNDATED or one.first is None or one.last is None or other.first is None or other.last is None:
-        return True
-    return one.first <= other.last and other.first <= one.last
 
 
 def _sync(path: Path) -> None:
