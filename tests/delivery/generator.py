@@ -1,8 +1,8 @@
 """A terminal's log files as they grow: `generator.py FOLDER COUNT SECONDS` writes COUNT lines, each with its serial.
 
-Every file has a name of its own and is closed after some thousand lines. Every ninth line is written twice, byte by byte
-the same, and is two events. The lines' times go over midnight in UTC. How often each serial was written follows from its
-number alone (`times`), so that whoever counts needs nothing from here.
+Every file has a name of its own and is closed after some thousand lines. Every ninth line is written twice, byte by
+byte the same, and is two events. The lines' times go over midnight in UTC. How often each serial was written follows
+from its number alone (`times`).
 """
 
 from __future__ import annotations

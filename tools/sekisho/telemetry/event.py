@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 UNDATED = "undated"
@@ -63,6 +64,7 @@ class Reject(NamedTuple):
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+_DAY = 86_400_000_000
 _END = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
@@ -79,4 +81,9 @@ def partition(time: int | None) -> str:
     """Where an event belongs, by the event alone: its own day in UTC, or `undated`."""
     if time is None or not _FIRST <= time < _END:
         return UNDATED
-    return moment(time).date().isoformat()
+    return _day(time // _DAY)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return moment(number * _DAY).date().isoformat()

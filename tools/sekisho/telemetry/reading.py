@@ -51,17 +51,16 @@ class Piece(NamedTuple):
     came: Came | None = None
 
 
+class OutOfOrder(Exception):  # noqa: N818 - says what happened
+    """A line can be read only by who has read those before it."""
+
+
 class Memory:
     """What the later lines of a stream need to know of the earlier ones: records of the audit log belong together."""
 
     def __init__(self) -> None:
         self.numbers = auditd.Reader()
         self.joiner: Joiner[Piece] = Joiner()
-
-    @staticmethod
-    def needed(data: bytes) -> bool:
-        """Whether some lines can only be read after those before them."""
-        return auditd.MARK in data or journal.AUDIT in data
 
     def rest(self) -> Iterator[Piece]:
         """What the end of the stream leaves."""
@@ -72,8 +71,12 @@ class Memory:
         return map(_of_joined, self.joiner.aged(at))
 
 
-def in_block(block: Block, memory: Memory, clock: Clock) -> Iterator[Piece]:
-    """All of a block of lines; what cannot be read has its place among the rest."""
+def in_block(block: Block, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
+    """All of a block of lines; what cannot be read has its place among the rest.
+
+    Raises:
+        OutOfOrder: there is an audit record, and no memory of those before it.
+    """
     for line in lines(block):
         if isinstance(line, Broken):
             yield of_broken(line)
@@ -88,7 +91,7 @@ def of_broken(broken: Broken) -> Piece:
     return Piece(broken.offset, broken.data, broken.why)
 
 
-def of_sent(line: Piece, memory: Memory, clock: Clock, number: int = 0) -> Iterator[Piece]:
+def of_sent(line: Piece, memory: Memory | None, clock: Clock, number: int = 0) -> Iterator[Piece]:
     """What a line of the spool holds, at its place in the peer's file; one that is none of the spool's, as it is."""
     try:
         sent = spool.read(line.raw)
@@ -121,7 +124,7 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
     return events, rejects
 
 
-def _read(place: Piece, data: bytes, memory: Memory, clock: Clock) -> Iterator[Piece]:
+def _read(place: Piece, data: bytes, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
     try:
         if data.lstrip()[:1] in {b"{", b"["}:
             found = json_lines.read(data, clock.zone)
@@ -130,6 +133,8 @@ def _read(place: Piece, data: bytes, memory: Memory, clock: Clock) -> Iterator[P
             else:
                 yield place._replace(what=found)
         elif auditd.is_one(data):
+            if memory is None:
+                raise OutOfOrder
             record = auditd.parse(data)
             found = memory.numbers.read(record)
             # What a peer sent is known by its place: a number would depend on where reading began.
@@ -141,7 +146,7 @@ def _read(place: Piece, data: bytes, memory: Memory, clock: Clock) -> Iterator[P
         yield place._replace(what=str(error))
 
 
-def _of_journal(place: Piece, found: Found, memory: Memory) -> Iterator[Piece]:
+def _of_journal(place: Piece, found: Found, memory: Memory | None) -> Iterator[Piece]:
     record = journal.audit(found)
     yield place._replace(what=journal.audited(found, record) if record else found)
     if record:
@@ -150,7 +155,9 @@ def _of_journal(place: Piece, found: Found, memory: Memory) -> Iterator[Piece]:
         yield place._replace(what=start)
 
 
-def _joined(place: Piece, record: auditd.Record, memory: Memory) -> Iterator[Piece]:
+def _joined(place: Piece, record: auditd.Record, memory: Memory | None) -> Iterator[Piece]:
+    if memory is None:
+        raise OutOfOrder
     peer, at = (place.came.peer, place.came.at) if place.came else ("", 0)
     return map(_of_joined, memory.joiner.add(record, place, peer, at))
 
