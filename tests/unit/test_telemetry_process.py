@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -247,6 +248,27 @@ def test_paths_with_blanks_and_marks_are_told_apart(
     assert record is not None
     assert [record.get(key) for key in ("CurrentDirectory", "Image", "CommandLine")] == [cwd, image, command]
     assert "User" not in record
+
+
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+
+
+@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("snoopy.ini*")), ids=lambda path: path.name)
+def test_the_format_that_the_playbook_sets_is_the_one_that_is_read(path: Path) -> None:
+    [form] = re.findall(r'^message_format = "(.*)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    values = {
+        "pid": "8",
+        "ppid": "7",
+        "uid": "0",
+        "cwd": "/a |cmdline| b",
+        "filename": "/bin/ls",
+        "cmdline": "ls //cmd=c",
+    }
+    call = snoopy.read(re.sub(r"%\{(\w+)\}", lambda source: values.get(source[1], "x"), form))
+    assert call is not None
+    assert (call.pid, call.parent, call.uid, call.cwd, call.image, call.command_line) == tuple(
+        values[key] for key in ("pid", "ppid", "uid", "cwd", "filename", "cmdline")
+    )
 
 
 @pytest.mark.parametrize(

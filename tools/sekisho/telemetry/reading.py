@@ -13,6 +13,7 @@ from sekisho.telemetry.event import Event, Reject, moment
 from sekisho.telemetry.formats import auditd, journal, json_lines, spool, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.formats.joined import Joined, Joiner
+from sekisho.telemetry.formats.spool import Sent
 from sekisho.telemetry.stream import Block, Broken, lines
 
 
@@ -80,10 +81,10 @@ def in_block(block: Block, memory: Memory | None, clock: Clock) -> Iterator[Piec
     for line in lines(block):
         if isinstance(line, Broken):
             yield of_broken(line)
-        elif spool.may_be_one(line.data):
-            yield from of_sent(Piece(line.offset, line.data, ""), memory, clock)
-        else:
+        elif not spool.may_be_one(line.data):
             yield from _read(Piece(line.offset, line.data, ""), line.data, memory, clock)
+        else:
+            yield from _of_spool(Piece(line.offset, line.data, ""), memory, clock)
 
 
 def of_broken(broken: Broken) -> Piece:
@@ -91,20 +92,13 @@ def of_broken(broken: Broken) -> Piece:
     return Piece(broken.offset, broken.data, broken.why)
 
 
-def of_sent(line: Piece, memory: Memory | None, clock: Clock, number: int = 0) -> Iterator[Piece]:
-    """What a line of the spool holds, at its place in the peer's file; one that is none of the spool's, as it is."""
-    try:
-        sent = spool.read(line.raw)
-    except NotARecord as error:
-        yield line._replace(what=str(error))
-        return
-    if sent is None:
-        yield from _read(line, line.raw, memory, clock)
-    elif sent.data:
+def of_sent(sent: Sent, memory: Memory | None, zone: tzinfo, number: int = 0) -> Iterator[Piece]:
+    """What a peer sent, at its place in the peer's file; `number` is that of its line in the spool."""
+    if sent.data:
         known_by = identity.fingerprint(orjson.dumps([sent.peer, sent.file]))
         origin, came = Origin(f"{sent.peer}:{sent.file}", known_by), Came(sent.peer, sent.at, number)
         place = Piece(sent.offset, sent.raw, "", origin, came)
-        yield from _read(place, sent.data, memory, Clock(clock.zone, moment(sent.at)))
+        yield from _read(place, sent.data, memory, Clock(zone, moment(sent.at)))
 
 
 def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Reject]]:
@@ -122,6 +116,15 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
             fields, arrived = fields._replace(agent__name=came.peer), came.at
         events.append(Event(key, found.time, found.source, name, offset, fields, arrived))
     return events, rejects
+
+
+def _of_spool(line: Piece, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
+    try:
+        sent = spool.read(line.raw)
+    except NotARecord as error:
+        yield line._replace(what=str(error))
+        return
+    yield from of_sent(sent, memory, clock.zone) if sent else _read(line, line.raw, memory, clock)
 
 
 def _read(place: Piece, data: bytes, memory: Memory | None, clock: Clock) -> Iterator[Piece]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
 from sekisho.telemetry import identity, reading
 from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.reading import Clock, Memory, Origin, Piece
+from sekisho.telemetry.formats import spool
+from sekisho.telemetry.formats.found import NotARecord
+from sekisho.telemetry.reading import Memory, Origin, Piece
 
 _DAMAGED = Origin("spool", identity.fingerprint(b"spool"))  # where a line stood that is none of the collector's
 
@@ -33,7 +35,7 @@ class Reader:
     """
 
     def __init__(self, zone: tzinfo) -> None:
-        self._clock = Clock(zone, datetime.now(UTC))  # for a line that does not say when it arrived
+        self._zone = zone
         self._memory = Memory()
         self._read = 0
 
@@ -42,7 +44,7 @@ class Reader:
         pieces: list[Piece] = []
         for line in lines:
             self._read += 1
-            pieces += reading.of_sent(Piece(0, line.rstrip(b"\r\n"), ""), self._memory, self._clock, self._read)
+            pieces += self._pieces(line.rstrip(b"\r\n"))
         return self._batch(pieces)
 
     def settle(self, now: int) -> Batch:
@@ -52,6 +54,15 @@ class Reader:
         1970 (UTC), by the clock of the collector.
         """
         return self._batch(self._memory.aged(now))
+
+    def _pieces(self, line: bytes) -> Iterable[Piece]:
+        try:
+            sent = spool.read(line)
+        except NotARecord as error:
+            return [Piece(0, line, str(error))]
+        if sent is None:
+            return [Piece(0, line, "not a line of the collector's")]
+        return reading.of_sent(sent, self._memory, self._zone, self._read)
 
     def _batch(self, pieces: Iterable[Piece]) -> Batch:
         events, rejects = reading.known(pieces, _DAMAGED)
