@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sekisho.identity.ca import Authority, pem
+from sekisho_collector import answer
 
 PROGRAM = Path(__file__).parents[2] / "playbooks/roles/collector/files"
 TERMINAL = "PC-0001"
@@ -56,7 +58,7 @@ def client(folder: Path | None, ca: Path) -> ssl.SSLContext:
 
 
 class Collector:
-    """One collector. `wrap` are words that run it elsewhere: in a namespace of its own, for instance."""
+    """One collector. `wrap` are words that run it in a mount namespace of its own; control's words join it there."""
 
     def __init__(self, folder: Path, *words: str, wrap: Sequence[str] = ()) -> None:
         self.folder, self.words, self.wrap = folder, words, wrap
@@ -75,14 +77,18 @@ class Collector:
 
     def argv(self, do: str) -> list[str]:
         options = [f"--spool={self.spool}", f"--status={self.status}", *self.words]
+        wrap = list(self.wrap)
         if do == "serve":
             options += [f"--certificates={self.certificates}", "--address=127.0.0.1"]
             options += [f"--relp={self.relp}", f"--lumberjack={self.lumberjack}"]
-        return [*self.wrap, sys.executable, "-B", "-P", "-m", "sekisho_collector", do, *options]
+        elif wrap:
+            assert self.process is not None
+            wrap = ["nsenter", f"--target={self.process.pid}", "--mount"]
+        return [*wrap, sys.executable, "-B", "-P", "-m", "sekisho_collector", do, *options]
 
     def start(self) -> Collector:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv("serve"), env=self._environment(), stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.argv("serve"), env=self.environment(), stdout=log, stderr=log)
         until(self._listens, 30, "the collector listens")
         return self
 
@@ -95,7 +101,7 @@ class Collector:
 
     def ask(self, command: str) -> subprocess.CompletedProcess[bytes]:
         """What control's key would be answered."""
-        environment = self._environment() | {"SSH_ORIGINAL_COMMAND": command}
+        environment = self.environment() | {"SSH_ORIGINAL_COMMAND": command}
         return subprocess.run(self.argv("answer"), env=environment, capture_output=True, timeout=60)
 
     def segments(self) -> list[dict[str, Any]]:
@@ -143,8 +149,40 @@ class Collector:
         self.process.send_signal(sign)
         self.process.wait(30)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return os.environ | {"PYTHONPATH": str(PROGRAM), "PYTHONUNBUFFERED": "1"}
+
+
+class Control:
+    """Control's part: it reads on from where it was, and lets the collector forget what it has.
+
+    The program of the forced command runs in this process: starting it for each word takes longer than all else.
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self.offsets: dict[str, int] = {}
+        self.lines: list[dict[str, Any]] = []
+
+    def fetch(self) -> None:
+        for segment in json.loads(self._ask("list"))["segments"]:
+            name = segment["name"]
+            while (offset := self.offsets.get(name, 0)) < segment["size"]:
+                said = self._ask(f"read {name} {offset} 1000000")
+                assert said.endswith(b"\n")
+                self.lines += [json.loads(line) for line in said.splitlines()]
+                self.offsets[name] = offset + len(said)
+            if not segment["open"]:
+                self._ask(f"release {name}")
+
+    def _ask(self, command: str) -> bytes:
+        if self.collector.wrap:
+            done = self.collector.ask(command)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+        out = io.BytesIO()
+        answer.answer(command, self.collector.spool, self.collector.status, out)
+        return out.getvalue()
 
 
 def _free_port() -> int:

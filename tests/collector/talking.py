@@ -20,7 +20,8 @@ def read(sock: ssl.SSLSocket, count: int) -> bytes:
     data = b""
     while len(data) < count:
         more = sock.recv(count - len(data))
-        assert more, f"the collector closed after {data!r}"
+        if not more:
+            raise ConnectionResetError(f"the collector closed after {data!r}")
         data += more
     return data
 

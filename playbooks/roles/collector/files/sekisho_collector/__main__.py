@@ -12,7 +12,7 @@ from sekisho_collector import answer
 from sekisho_collector.heard import Heard
 from sekisho_collector.lumberjack import Lumberjack
 from sekisho_collector.relp import Relp
-from sekisho_collector.segments import Segments
+from sekisho_collector.segments import LARGEST, Segments
 from sekisho_collector.server import Server, context
 from sekisho_collector.spool import Spool
 
@@ -22,7 +22,7 @@ SAVED = 10.0  # seconds between two records of who was heard
 async def collect(options, segments):
     """Until it is told to end."""
     heard, spool = Heard(options.spool / "heard.json"), Spool(segments)
-    server = Server(context(options.certificates), spool, heard)
+    server = Server(context(options.certificates), options.half, spool, heard)
     tasks = [
         asyncio.create_task(spool.run()),
         asyncio.create_task(_remember(heard)),
@@ -66,6 +66,8 @@ def arguments(words):
     parser.add_argument("--relp", type=int, default=6514, help="TCP port")
     parser.add_argument("--lumberjack", type=int, default=5044, help="TCP port")
     parser.add_argument("--spare", type=int, default=0, help="bytes of the disk that are left to others")
+    parser.add_argument("--segment", type=int, default=LARGEST, help="bytes after which a new segment is begun")
+    parser.add_argument("--half", type=float, default=120.0, help="seconds in which what was begun must be finished")
     return parser.parse_args(words)
 
 
@@ -74,7 +76,7 @@ def main():
     if options.do == "answer":
         return answer.main(options.spool, options.status)
     try:
-        segments = Segments(options.spool, options.status, options.spare)
+        segments = Segments(options.spool, options.status, options.spare, options.segment)
     except BlockingIOError:
         sys.exit(f"{options.spool}: another collector writes here")
     try:

@@ -7,6 +7,7 @@ limited for all of them together, and so is the memory for large frames.
 import asyncio
 import base64
 import json
+import socket
 import time
 from json.encoder import encode_basestring
 
@@ -14,9 +15,9 @@ from sekisho_collector.incoming import Bye, Event, ProtocolError, Reserve
 
 CHUNK = 32 * 1024  # bytes read at once
 BATCH = 256 * 1024  # bytes of lines that one connection makes durable at once
-HALF = 120.0  # seconds in which what was begun must be finished
 DEAF = 60.0  # seconds in which a peer must take its acknowledgements
 KEEPALIVE = 3.0
+ESTABLISHED = 1  # of the kernel's states of a TCP connection
 
 
 class GoneError(Exception):
@@ -39,9 +40,10 @@ def line(at, before, raw):
 class Connection:
     """`slots` bounds how many connections hold a batch, `memory` what all their large frames take."""
 
-    def __init__(self, session, peer, streams, spool, slots, memory, heard):
+    def __init__(self, session, peer, streams, half, spool, slots, memory, heard):
         self.session, self.peer, self.heard = session, peer, heard
         self.reader, self.writer = streams
+        self.half = half  # seconds in which what was begun must be finished
         self.spool, self.slots, self.memory = spool, slots, memory
         self._prefix = prefix(peer, session.via)
         self._lines, self._size, self._replies = [], 0, []
@@ -67,7 +69,7 @@ class Connection:
             self._since = None
             return await self.reader.read(CHUNK)
         self._since = self._since or asyncio.get_running_loop().time()
-        async with asyncio.timeout_at(self._since + HALF):
+        async with asyncio.timeout_at(self._since + self.half):
             return await self.reader.read(CHUNK)
 
     async def _take(self, data):
@@ -119,11 +121,18 @@ class Connection:
         """Wait for as long as it takes, but not for a peer that has left."""
         try:
             while not future.done() and not (await asyncio.wait({future}, timeout=KEEPALIVE))[0]:
-                if self.writer.is_closing():
+                if self._left():
                     raise GoneError
                 self.writer.write(self.session.keepalive)
         finally:
             future.cancel()
+
+    def _left(self):
+        """Whether the peer has closed; who is not read from cannot be heard to go, so the kernel is asked."""
+        if self.writer.is_closing():
+            return True
+        asked = self.writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return asked[0] != ESTABLISHED
 
     def _give_slot(self):
         self.slots.give(self._slot)

@@ -39,8 +39,8 @@ def context(folder):
 class Server:
     """Takes connections for ever."""
 
-    def __init__(self, tls, spool, heard):
-        self._tls, self._spool, self._heard = tls, spool, heard
+    def __init__(self, tls, half, spool, heard):
+        self._tls, self._half, self._spool, self._heard = tls, half, spool, heard
         self._slots, self._memory = Pool(AT_WORK), Pool(LARGE_FRAMES)
         self._tasks = set()
         self._of_peer = defaultdict(list)  # peer: its connections' tasks, oldest first
@@ -79,8 +79,8 @@ class Server:
             peer = _name(transport)
             who = f"{peer} ({address})"
             with self._place(peer):
-                pools = (self._spool, self._slots, self._memory, self._heard)
-                await Connection(session, peer, streams, *pools).serve()
+                shared = (self._half, self._spool, self._slots, self._memory, self._heard)
+                await Connection(session, peer, streams, *shared).serve()
             transport.close()
         except ProtocolError as error:
             self._tell(who, error)
