@@ -28,7 +28,7 @@ from sekisho.core.errors import BadInput, Missing
 from sekisho.telemetry import ecs, query
 from sekisho.telemetry.embedded import tidy
 from sekisho.telemetry.embedded.store import EmbeddedStore
-from sekisho.telemetry.event import FIELDS, Event
+from sekisho.telemetry.event import FIELDS, Ecs, Event
 from sekisho.telemetry.ingest import ingest
 from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
@@ -119,6 +119,20 @@ def test_merging_changes_nothing_but_the_number_of_parts(tmp_path: Path) -> None
     take(store, tmp_path / "3.json")  # known in its merged part too
     assert len(serials(store)) == count
     assert set(serials(store).values()) == {1}
+
+
+def test_small_batches_do_not_pile_up(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    with store.writing() as writer:
+        for batch in range(150):
+            some = [
+                Event(number.to_bytes(16, "big"), number * 1_000_000, b'{"serial":%d}' % number, "spool", number, Ecs())
+                for number in range(batch * 3, batch * 3 + 4)  # the last of each comes again with the next
+            ]
+            assert writer.put(some).new == (4 if batch == 0 else 3)
+    assert set(serials(store).values()) == {1}
+    assert len(serials(store)) == 451
+    assert len(store.manifest().parts) < 3 * 8  # at most seven of each size
 
 
 def test_a_reader_never_sees_a_merge_half_done(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from sekisho.cli.options import (
     say,
     screen,
 )
+from sekisho.cli.silent import silent
 from sekisho.core.clock import JAPAN
 from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
@@ -47,6 +48,7 @@ events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 def register(app: typer.Typer) -> None:
     """Add the commands to the front door."""
     app.command("ingest")(ingest)
+    events.command("silent")(silent)
     app.add_typer(events, name="events")
 
 

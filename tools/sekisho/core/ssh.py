@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from sekisho.core.errors import Missing
 from sekisho.core.files import write_atomic
+from sekisho.core.language import Both
 
 USER = "admin"
 
@@ -48,3 +50,20 @@ def config(state: Path) -> Path:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_atomic(path, text, mode=0o600)
     return path
+
+
+def forced(state: Path, key: Path, user: str, address: str, *, share: bool = False) -> list[str | Path]:
+    """The argv that runs what `key` is allowed to run at `address`, and nothing else: its forced command.
+
+    With `share` the connection stays open for the next call; a command that must not be run twice asks for its own.
+
+    Raises:
+        Missing: the key is not there.
+    """
+    if not key.exists():
+        raise Missing(
+            Both(f"{key} がない", f"{key} is not there"),
+            Both("playbooks/site.yml が作る。この環境で先に実行する", "playbooks/site.yml makes it; run that first"),
+        )
+    own: list[str | Path] = [] if share else ["-o", "ControlMaster=no", "-o", "ControlPath=none"]
+    return ["ssh", "-F", config(state), "-i", key, *own, "-T", "-l", user, address]

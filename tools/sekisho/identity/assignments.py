@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sekisho.core import phrases, ssh
-from sekisho.core.errors import Missing, SekishoError
+from sekisho.core.errors import SekishoError
 from sekisho.core.language import Bilingual, Both
 from sekisho.core.process import run
 from sekisho.core.reason import Reason, because
@@ -153,25 +152,7 @@ class Assignments:
             return []
         address = hosts.read(policy.read()).one("radius").address
         key = self._state.path("ssh", "assign_ed25519")
-        if not key.exists():
-            raise Missing(
-                Both(f"{key} がない", f"{key} is not there"),
-                Both(
-                    "playbooks/site.yml が作る。この環境で先に実行する", "playbooks/site.yml makes it; run that first"
-                ),
-            )
-        argv: list[str | Path] = [
-            "ssh",
-            "-F",
-            ssh.config(self._state.folder),
-            "-i",
-            key,
-            "-o",
-            "ControlMaster=no",
-            "-o",
-            "ControlPath=none",
-        ]
-        argv += ["-T", "-l", _USER, str(address)]
+        argv = ssh.forced(self._state.folder, key, _USER, str(address))
         lines = "".join(json.dumps(dict(one)) + "\n" for one in requests).encode()
         done = run(argv, stdin=lines, timeout=_PATIENCE + 8 * len(requests), check=False)
         try:

@@ -28,6 +28,7 @@ class Telemetry(Strict):
     version: Literal[1]
     zone: Annotated[str, AfterValidator(_known)]
     retention_days: int = Field(ge=1)
+    silent_minutes: int = Field(ge=1)
 
 
 def read() -> Telemetry:

@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sekisho.core.clock import parse
 from sekisho.telemetry.embedded import part as parts
 from sekisho.telemetry.embedded.manifest import Part
-from sekisho.telemetry.embedded.writer import Writer
 
-_MANY = 8  # parts of a day, from which on they are made one
+if TYPE_CHECKING:
+    from sekisho.telemetry.embedded.writer import Writer
+
+_MANY = 8  # parts of a day and of about one size, from which on they are made one
 _LARGE = 4_000_000  # events of a part, which is left as it is
 
 
 def merge(writer: Writer) -> int:
-    """Make one part of the small parts of each day that has many; how many parts are fewer.
+    """Make one part of a day's many parts of about the same size; how many parts are fewer.
+
+    Only parts of one size are merged, so that an event is written again once for each eightfold of its day, however
+    small the batches are in which the day arrives.
 
     Raises:
         Missing: the disk is full; what was merged before stays merged.
     """
-    days: dict[str, list[Part]] = defaultdict(list)
-    for part in writer.manifest.parts:
+    before = len(writer.manifest.parts)
+    while some := _many(writer.manifest.parts):
+        gone = {part.file for part in some}
+        kept = tuple(part for part in writer.manifest.parts if part.file not in gone)
+        one = parts.merged(writer.folder, some)
+        writer.commit(writer.manifest.model_copy(update={"parts": (*kept, one)}))
+    return before - len(writer.manifest.parts)
+
+
+def _many(all_parts: Iterable[Part]) -> list[Part]:
+    """Parts to make one of; none if no day has many of one size."""
+    alike: dict[tuple[str, int], list[Part]] = defaultdict(list)
+    for part in all_parts:
         if part.rows < _LARGE:
-            days[part.partition].append(part)
-    fewer = 0
-    for some in days.values():
-        if len(some) >= _MANY:
-            gone = {part.file for part in some}
-            kept = tuple(part for part in writer.manifest.parts if part.file not in gone)
-            one = parts.merged(writer.folder, some)
-            writer.commit(writer.manifest.model_copy(update={"parts": (*kept, one)}))
-            fewer += len(some) - 1
-    return fewer
+            alike[part.partition, _magnitude(part.rows)].append(part)
+    return next((some for some in alike.values() if len(some) >= _MANY), [])
+
+
+def _magnitude(rows: int) -> int:
+    """How often `rows` can be divided by the number of parts that are made one."""
+    return (rows.bit_length() - 1) // (_MANY.bit_length() - 1)
 
 
 def expire(writer: Writer, days: int, now: datetime) -> int:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from sekisho.telemetry.embedded import manifest as manifests
 from sekisho.telemetry.embedded import part as parts
+from sekisho.telemetry.embedded import tidy
 from sekisho.telemetry.embedded.manifest import Manifest, Part
 from sekisho.telemetry.embedded.part import Written
 from sekisho.telemetry.event import UNDATED, Event, Reject
@@ -42,7 +43,9 @@ class Writer:
             Missing: the disk is full, or the folder cannot be written; then nothing of it is in the store.
         """
         short = self.manifest.short_files
-        return self.take(parts.of_events(self.folder, events), parts.of_rejects(self.folder, rejects), short)
+        added = self.take(parts.of_events(self.folder, events), parts.of_rejects(self.folder, rejects), short)
+        tidy.merge(self)  # batches come as the terminals send them, and they may be small
+        return added
 
     def take(
         self,

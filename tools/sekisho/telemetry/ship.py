@@ -1,0 +1,138 @@
+"""`sekisho ship`: what the collector has taken becomes events of the store.
+
+A piece of the spool is read, put into the store, and only then counted as shipped; a segment is let go of when all of
+it is. Whoever is killed in between ships a piece again, and the store knows its events already. While one piece is put,
+the next is fetched and read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import tzinfo
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sekisho.core.files import write_atomic
+from sekisho.telemetry import spooled
+from sekisho.telemetry.spool import Listing, Name, Segment, Spool
+from sekisho.telemetry.spooled import Batch
+from sekisho.telemetry.store import Taker
+
+_PIECE = 8 * 1024 * 1024  # octets that are read at once
+
+
+class Position(BaseModel):
+    """From where the spool is not yet in the store."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name = f"{0:020d}.ndjson"
+    offset: int = Field(default=0, ge=0)
+
+
+class Shipped(NamedTuple):
+    """What became of what was shipped so far, and how much of the spool is left, in octets."""
+
+    new: int = 0
+    known: int = 0
+    rejected: int = 0
+    left: int = 0
+
+
+class Piece(NamedTuple):
+    """A run of whole lines: where they begin and end, the last one's number, and what was read up to their end."""
+
+    begin: Position
+    end: Position
+    last: int
+    batch: Batch
+
+
+class Shipper:
+    """Ships from one spool into one store; `folder` is where its position is kept."""
+
+    def __init__(self, spool: Spool, taker: Taker, zone: tzinfo, folder: Path) -> None:
+        self._spool, self._taker, self._zone = spool, taker, zone
+        self._path = folder / "ship.json"
+        self._total = Shipped()
+
+    def ship(self, tell: Callable[[Shipped], None]) -> Listing:
+        """Ship all that is there now; what the spool said when it was asked.
+
+        Raises:
+            SekishoError: the spool cannot be read.
+            Missing: the store cannot be written. What was told before is in the store.
+        """
+        listing, at = self._spool.listing(), self._position()
+        self._release(listing, at)
+        reader, held = spooled.Reader(self._zone), list[Piece]()
+        with ThreadPoolExecutor(1) as fetching:
+            pieces = self._pieces(listing, at, reader)
+            waiting = fetching.submit(next, pieces, None)
+            while (piece := waiting.result()) is not None:
+                waiting = fetching.submit(next, pieces, None)
+                self._put(piece.batch, _left(listing, piece.end), tell)
+                held = _held([*held, piece], piece.batch)
+                at = held[0].begin if held else piece.end
+                self._keep(at)
+        late = reader.settle(listing.now)
+        if late.events or late.rejects:
+            self._put(late, self._total.left, tell)
+        if held:
+            self._keep(at := still[0].begin if (still := _held(held, late)) else held[-1].end)
+        self._release(listing, at)
+        return listing
+
+    def _pieces(self, listing: Listing, at: Position, reader: spooled.Reader) -> Iterator[Piece]:
+        last = 0
+        for segment in listing.segments:
+            begin = at.offset if segment.name == at.name else 0
+            while segment.name >= at.name and begin < segment.size:
+                data = self._spool.read(segment.name, begin, _PIECE)
+                if not data:  # the beginning of a line, which was never acknowledged
+                    break
+                lines, end = data.split(b"\n")[:-1], begin + len(data)
+                last += len(lines)
+                yield Piece(_position(segment, begin), _position(segment, end), last, reader.read(lines))
+                begin = end
+
+    def _put(self, batch: Batch, left: int, tell: Callable[[Shipped], None]) -> None:
+        added, now = self._taker.put(batch.events, batch.rejects), self._total
+        known = len(batch.events) + len(batch.rejects) - added.new - added.rejected
+        self._total = Shipped(now.new + added.new, now.known + known, now.rejected + added.rejected, left)
+        tell(self._total)
+
+    def _release(self, listing: Listing, at: Position) -> None:
+        for segment in listing.segments:
+            if not segment.open and (segment.name < at.name or (segment.name == at.name and segment.size <= at.offset)):
+                self._spool.release(segment.name)
+
+    def _position(self) -> Position:
+        try:
+            return Position.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return Position()
+        except ValidationError:  # nothing is lost by starting from the front: the store knows what it has
+            return Position()
+
+    def _keep(self, position: Position) -> None:
+        write_atomic(self._path, position.model_dump_json())
+
+
+def _position(segment: Segment, offset: int) -> Position:
+    return Position(name=segment.name, offset=offset)
+
+
+def _held(pieces: Sequence[Piece], batch: Batch) -> list[Piece]:
+    """Of these pieces the first that holds a line which must be read again, and all behind it."""
+    done = pieces[-1].last - batch.held  # so many lines are done for good
+    return [one for one in pieces if one.last > done]
+
+
+def _left(listing: Listing, at: Position) -> int:
+    ahead = [one.size for one in listing.segments if one.name > at.name]
+    here = [one.size - at.offset for one in listing.segments if one.name == at.name]
+    return sum(ahead) + sum(here)
