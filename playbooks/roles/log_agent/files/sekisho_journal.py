@@ -18,7 +18,8 @@ from pathlib import Path
 
 SPOOL = Path("/var/spool/sekisho")
 POSITIONS = Path("/var/spool/rsyslog")  # rsyslog's own: a file "imfile-state:..." for each segment that it reads
-JOURNAL = ["journalctl", "--quiet", "--follow", "--no-tail", "--output=json"]
+# With --follow alone journalctl leaves out what was before the machine's last start; with --merge it does not.
+JOURNAL = ["journalctl", "--quiet", "--follow", "--no-tail", "--merge", "--output=json"]
 SEGMENT = 2 * 1024**2  # octets after which the next segment begins; about so much is sent again when rsyslog starts
 BOUND = int(os.environ.get("SEKISHO_SPOOL_BOUND", str(1024**3)))  # octets of segments; the journal keeps what is beyond
 FREE = 128 * 1024**2  # octets that are left free on the disk
@@ -142,6 +143,8 @@ def without_long_fields(last):
 def follow(spool, last):
     """Append what comes after the record `last`, from the oldest if it is empty, until journalctl ends.
 
+    Its exit code, and the record that was the last one then.
+
     The record of the cursor is asked for again: if another comes in its place, the journal has lost some.
     """
     at = cursor(last) if last else ""
@@ -161,14 +164,19 @@ def follow(spool, last):
                 line = shortened(line)
             spool.append(line)
             last = line
-    return journal.returncode
+    return journal.returncode, last
 
 
 def main():
-    SPOOL.stat()
     spool = Spool()
-    last = spool.last()
-    if follow(spool, last) != 0 and last and spool.file is None and not known(cursor(last)):
+    last, before = spool.last(), None
+    while last != before:
+        before = last
+        code, last = follow(spool, last)
+        if code < 0 and last == before:  # killed again and again at the same place: the record does not fit in memory
+            last = without_long_fields(last)
+            spool.append(last)
+    if last and not known(cursor(last)):
         say("the last record's cursor is not understood by this journal: all of it is written from the oldest on")
         follow(spool, b"")
     sys.exit("journalctl ended")
