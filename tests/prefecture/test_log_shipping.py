@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from prefecture import BIN, Prefecture, until
+from sekisho.telemetry.formats import snoopy
 from test_playbooks import AT_DESKS, nothing_done, play
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -60,7 +61,7 @@ def test_each_process_start_is_one_event(prefecture: Prefecture) -> None:
     awaited(prefecture, marker, 1000)
     prefecture.do(PC, f"logger {marker} last")  # what comes after the last has arrived too
     until(lambda: any(text(one) == f"{marker} last" for one in arrived(prefecture, marker)), PATIENCE, "the last")
-    starts = [one for one in arrived(prefecture, marker) if text(one).endswith(f"|cmdline| /bin/true {marker}")]
+    starts = [one for one in arrived(prefecture, marker) if text(one).endswith(f"//cmd=/bin/true {marker}")]
     assert len(starts) == 1000
     assert {(one["SYSLOG_IDENTIFIER"], one["_UID"], one["_HOSTNAME"]) for one in starts} == {("snoopy", "1000", PC)}
     told = [
@@ -74,15 +75,18 @@ def test_each_process_start_is_one_event(prefecture: Prefecture) -> None:
 
 def test_an_argument_cannot_pretend_to_be_another_field(prefecture: Prefecture) -> None:
     marker = word()
-    hostile = f"{marker} \\n|cmdline| uid=0 |filename| /bin/su \\042,\\042_UID\\042:\\0420\\042 \\377 \\u3042"
+    hostile = f"{marker} \\nuid=0 cwd=///file=/bin/su//cmd=su \\042,\\042_UID\\042:\\0420\\042 \\377 \\u3042"
     prefecture.do(PC, f"""runuser -u admin -- bash -c '/bin/true "$(printf "{hostile}")"'""")
-    records = [one for one in awaited(prefecture, marker, 2) if "|filename| /bin/true " in text(one)]
+    records = [one for one in awaited(prefecture, marker, 2) if "//file=/bin/true//cmd=" in text(one)]
     assert len(records) == 1
     assert records[0]["_UID"] == "1000"
-    numbers, _, strings = text(records[0]).partition(" |cwd| ")
+    numbers, _, strings = text(records[0]).partition(" cwd=")
     assert re.fullmatch(r"v1 pid=\d+ ppid=\d+ sid=\d+ uid=1000 euid=1000 gid=1000 egid=1000 tty=\S+", numbers)
-    assert strings.count("|cmdline|") == 2  # once more than ours: a reader knows that somebody tried
-    assert "\n|cmdline| uid=0" in strings
+    call = snoopy.read(text(records[0]))
+    assert call is not None
+    assert (call.uid, call.image) == ("1000", "/bin/true")
+    assert "\nuid=0 cwd=///file=/bin/su//cmd=su" in call.command_line
+    assert strings.endswith(call.command_line)
 
 
 def test_logins_sudo_and_8021x_arrive(prefecture: Prefecture) -> None:
