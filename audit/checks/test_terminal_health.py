@@ -87,8 +87,8 @@ def test_supplicant_running(host: Host) -> None:
     en="the log agent and those who feed it run, start with the machine, and are connected to the collector",
     controls=["log-management"],
     asks="terminal",
-    remedy="systemctl status rsyslog sekisho-journal sekisho-firewall-log on the terminal; then the flow to the collector",
-    remedy_ja="端末で systemctl status rsyslog sekisho-journal sekisho-firewall-log を確認し、次に収集サーバへの経路を確認する",
+    remedy="systemctl status rsyslog sekisho-journal sekisho-firewall-log; then the flow to the collector",
+    remedy_ja="端末で rsyslog・sekisho-journal・sekisho-firewall-log の状態、次に収集サーバへの経路を確認する",
 )
 def test_log_agent(host: Host, address_of: Any) -> None:
     for name in ("rsyslog", "sekisho-journal", "sekisho-firewall-log"):
