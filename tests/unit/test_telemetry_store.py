@@ -240,7 +240,12 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [('{"version":2,"parts":[]}', "newer"), ("{", "damaged"), ('{"version":1,"parts":[{"file":"../x"}]}', "damaged")],
+    [
+        ('{"version":3,"parts":[]}', "newer"),
+        ('{"version":1,"parts":[]}', "older"),
+        ("{", "damaged"),
+        ('{"version":2,"parts":[{"file":"../x"}]}', "damaged"),
+    ],
 )
 def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path, text: str, told: str) -> None:
     store = EmbeddedStore(tmp_path)
