@@ -32,7 +32,7 @@ def word() -> str:
 def arrived(town: Prefecture, marker: str) -> list[dict[str, Any]]:
     """The journal's records with a word in them, as the collector has them from the terminal PC, each once."""
     found = {}
-    for line in town.on("collector", f"grep -ah {marker} {SEGMENTS}/*.ndjson")[1].splitlines():
+    for line in town.on("collector", f"grep -ah {marker} {SEGMENTS}/*.ndjson 2>/dev/null")[1].splitlines():
         frame = json.loads(line)
         assert frame["via"] == "relp"
         if frame["peer"] == PC.upper():
@@ -148,9 +148,9 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
 
 
 def test_a_long_record_arrives(prefecture: Prefecture) -> None:
-    """One that rsyslog would cut keeps its beginning; of one that is longer than memory allows, the rest arrives."""
+    """One that rsyslog would cut keeps its beginning; of one too long for memory, the rest arrives."""
     marker = word()
-    for length in (200_000, 2_000_000, 20_000_000, 300_000_000):
+    for length in (200_000, 2_000_000, 20_000_000):
         prefecture.do(PC, f"python3 -c '{LONG.format(marker, length)}'")
     prefecture.do(PC, f"logger -t {marker} after")
 
@@ -159,9 +159,8 @@ def test_a_long_record_arrives(prefecture: Prefecture) -> None:
 
     until(lambda: "after" in messages(), PATIENCE, "what follows them")
     told = [one.get("SEKISHO_SHORTENED") for one in arrived(prefecture, marker) if one["SYSLOG_IDENTIFIER"] == marker]
-    without = ["fields of more than 4096 octets"]
-    assert [len(one or "") for one in messages()] == [200_000, 65_536, 0, 0, 5]
-    assert told == [None, ["MESSAGE"], without, without, None]
+    assert [len(one or "") for one in messages()] == [200_000, 65_536, 0, 5]
+    assert told == [None, ["MESSAGE"], ["fields of more than 4096 octets"], None]
 
 
 def test_nothing_is_lost_while_the_collector_is_away(prefecture: Prefecture) -> None:
