@@ -244,7 +244,7 @@ def _await_end(pid_file: Path) -> None:
 
 def _certificates() -> tuple[bytes, bytes, bytes]:
     """A CA's certificate, and key and certificate of every node, as PEM."""
-    begin = datetime.now(UTC) - timedelta(minutes=5)
+    begin = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=5)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"sekisho test {what}")]) for what in ("CA", "node")]
     made = []

@@ -1,0 +1,95 @@
+"""The store in one Elasticsearch."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from elasticsearch import Elasticsearch
+
+from sekisho.core.errors import BadInput
+from sekisho.core.files import unwritten
+from sekisho.core.language import Both
+from sekisho.telemetry.elastic import connection, search, template
+from sekisho.telemetry.elastic.bulk import Writer
+from sekisho.telemetry.elastic.letters import Letters
+from sekisho.telemetry.elastic.settings import Settings
+from sekisho.telemetry.event import Event
+from sekisho.telemetry.query import Search
+
+
+class ElasticStore:
+    """The store at one cluster; `folder` is the state folder, `tell` is told what a writer waits for."""
+
+    def __init__(self, settings: Settings, folder: Path, tell: Callable[[Both], None]) -> None:
+        self.settings = settings
+        self.letters = Letters(folder / "dead-letters")
+        self._folder, self._tell = folder, tell
+
+    def client(self) -> Elasticsearch:
+        """A connection of its own.
+
+        Raises:
+            Missing, BadInput: a file of the settings cannot be used.
+        """
+        return connection.connect(self.settings, attempts=len(self.settings.urls) + 1)
+
+    def search(self, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
+        """The events that match, the latest first; those without a time come last.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            yield from search.events(client, asked, limit=limit)
+
+    def count(self, asked: Search) -> int:
+        """How many events match.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            return search.count(client, asked)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The one writer of this state folder.
+
+        Raises:
+            BadInput: another process is writing, or the indices are of a newer version.
+            Missing: Elasticsearch cannot be reached.
+        """
+        with self._locked():
+            client = connection.connect(self.settings, attempts=1)
+            with connection.telling():
+                template.ensure(client, self.settings.replicas)
+                largest = connection.ask(client).largest
+            writer = Writer(self.settings, client, largest, self.letters, self._tell)
+            try:
+                yield writer
+            finally:
+                writer.close()
+                client.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        path = self._folder / "store.lock"
+        try:
+            lock = path.open("a")
+        except OSError as error:
+            raise unwritten(path, error) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BadInput(
+                    Both(
+                        f"{self._folder} のイベントには別の処理が書き込み中",
+                        f"another command is writing to the events of {self._folder}",
+                    ),
+                    Both("終わるのを待つ", "wait for it to end"),
+                ) from error
+            yield
