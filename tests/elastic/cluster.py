@@ -266,7 +266,8 @@ def _certificates() -> tuple[bytes, bytes, bytes]:
 def main() -> int:
     with Cluster() as cluster:
         print(
-            f"URL       {cluster.urls[0]}\nuser      {USER}\npassword  {cluster.password_file}\nCA        {cluster.ca}\n\n"
+            f"URL       {cluster.urls[0]}\nuser      {USER}\n"
+            f"password  {cluster.password_file}\nCA        {cluster.ca}\n\n"
             f"sekisho store init --elasticsearch {cluster.urls[0]} --ca-file {cluster.ca} --user {USER} "
             f"--password-file {cluster.password_file}\n\nCtrl-C ends it and removes its data.",
             flush=True,

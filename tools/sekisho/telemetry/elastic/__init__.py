@@ -1,1 +1,1 @@
-"""The store in Elasticsearch: plain daily indices, written by `create`, where Lucene narrows and our own search decides."""
+"""The store in Elasticsearch: plain daily indices, written by `create`; Lucene narrows, our own search decides."""

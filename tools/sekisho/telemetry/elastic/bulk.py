@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from sekisho.core.clock import stamp
+from sekisho.core.errors import SekishoError
 from sekisho.core.language import Both
-from sekisho.telemetry.elastic import connection, document, refusal
+from sekisho.telemetry.elastic import connection, document, letters, refusal
 from sekisho.telemetry.elastic.document import Item
 from sekisho.telemetry.elastic.letters import Letters
 from sekisho.telemetry.elastic.settings import Settings
@@ -60,16 +61,29 @@ class Writer:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS, "bulk")
 
-    def put(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Added:
+    def put(self, events: Sequence[Event], rejects: Sequence[Reject] = (), *, arrived: str | None = None) -> Added:
         """Take a batch; when this returns, the server has all of it durably, or a dead letter tells why not.
 
-        What a lost answer made known before is not counted as new.
+        What is there because the answer to a first try was lost, is not counted as new. `arrived` is now, unless the
+        batch came to us at another time (RFC 3339).
+
+        Raises:
+            Missing: a dead letter cannot be written.
         """
-        arrived = stamp()
+        arrived = arrived or stamp()
         taken = self._deliver(document.of_event(one, arrived) for one in events)
         aside = self._deliver(document.of_reject(one, arrived) for one in rejects)
         self.refused += taken.refused + aside.refused
         return Added(taken.new, aside.new)
+
+    def replay(self) -> Added:
+        """Send the dead letters again; what is refused again lies among them anew."""
+        total = Added()
+        for path in self._letters.files():
+            added = self.put(*letters.split(self._letters.read(path)))
+            total = Added(total.new + added.new, total.rejected + added.rejected)
+            path.unlink()
+        return total
 
     def close(self) -> None:
         """End the threads; a batch that waits is given up."""
@@ -128,7 +142,7 @@ class Writer:
                 new += 1
             elif status == refusal.KNOWN:
                 known += 1
-            elif refusal.own(self._client, item.index, status, fault):
+            elif refusal.own(self._client, item.target, status, fault):
                 dead.append((item, connection.of_fault(status, fault).en))
             else:
                 again.append(item)
@@ -150,7 +164,10 @@ class Writer:
     def _renew(self, error: Exception) -> None:
         """After a refusal at the door, read the secret again: it may have been corrected."""
         if isinstance(error, ApiError) and error.meta.status in {401, 403}:
-            self._client = connection.connect(self._settings, attempts=1)
+            try:
+                self._client = connection.connect(self._settings, attempts=1)
+            except SekishoError as unread:
+                self._trouble.of(Both(unread.told_what("ja"), unread.told_what("en")))
 
     def _rest(self, tries: int) -> None:
         pause = min(_LAST, _FIRST * 2**tries) * random.uniform(0.5, 1.0)  # noqa: S311 - not to come all at once

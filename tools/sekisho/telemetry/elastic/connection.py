@@ -79,7 +79,6 @@ def ask(client: Elasticsearch) -> Server:
     tried = {
         "GET /": "/",
         "ILM": "/_ilm/status",
-        "API keys": "/_security/api_key?owner=true",
         "snapshot lifecycle": "/_slm/status",
         "ES|QL": "/_query/async/none",
     }
@@ -141,10 +140,10 @@ def reason(error: ApiError | TransportError) -> Both:
             return of_fault(error.meta.status, root if root.get("reason") else fault)
         said = str(fault or body)[:300]
         return Both(f"応答 {error.meta.status}: {said}", f"answer {error.meta.status}: {said}")
-    said = both(str(error.message)[:300])
+    way = both(str(error.message)[:300])
     if isinstance(error, TlsError):
-        return Both(f"TLSの接続に失敗した: {said.ja}", f"TLS failed: {said.en}")
-    return Both(f"接続できない: {said.ja}", f"no connection: {said.en}")
+        return Both(f"TLSの接続に失敗した: {way.ja}", f"TLS failed: {way.en}")
+    return Both(f"接続できない: {way.ja}", f"no connection: {way.en}")
 
 
 def of_fault(status: int, fault: dict[str, Any]) -> Both:

@@ -15,9 +15,9 @@ WANTED = ("event.original", "log.file.path", "log.offset", "sekisho.ecs", "sekis
 
 
 class Item(NamedTuple):
-    """What is sent for one event or reject: where it goes, its id, the lines of the request, and itself."""
+    """What is sent for one event or reject: the index that it goes to, its id, the lines of the request, and itself."""
 
-    index: str
+    target: str
     id: str
     lines: bytes
     what: Event | Reject
@@ -68,7 +68,7 @@ def _fields(event: Event, key: str, arrived: str) -> dict[str, Any]:
         elif value is not None:
             found[name] = value
     if differs:
-        found["sekisho.ecs"] = orjson.dumps(event.ecs).decode()
+        found["sekisho.ecs"] = orjson.dumps(tuple(event.ecs)).decode()
     if apart:
         found["sekisho.apart"] = [ALL] if ALL in apart else sorted(name for name in apart if len(name) <= 512)
     if event.time is not None:

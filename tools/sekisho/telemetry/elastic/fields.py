@@ -14,9 +14,9 @@ ALL = "*"
 # Names that the server keeps for itself; `_doc_count` it takes, and only as a number.
 _METADATA = frozenset(
     {
-        "_id", "_index", "_source", "_routing", "_ignored", "_ignored_source", "_field_names", "_seq_no", "_primary_term",
-        "_version", "_tier", "_nested_path", "_doc_count", "_data_stream_timestamp", "_type", "_size", "_feature",
-        "_tsid", "_ts_routing_hash", "_inference_fields",
+        "_id", "_index", "_source", "_routing", "_ignored", "_ignored_source", "_field_names", "_seq_no", "_type",
+        "_primary_term", "_version", "_tier", "_nested_path", "_doc_count", "_data_stream_timestamp", "_size",
+        "_feature", "_tsid", "_ts_routing_hash", "_inference_fields",
     }
 )  # fmt: skip
 OURS = frozenset(
@@ -55,43 +55,36 @@ class Flat:
         values, plain = self.values, False
         for key, value in found.items():
             name = prefix + key
-            kind = value.__class__
-            if kind in _SIMPLE:
-                if takes(name):
-                    plain = True
-                    if name in values:
-                        self._add(name, value)
-                    else:
-                        values[name] = value
-            elif kind is dict:
-                if depth >= _DEEPEST:
-                    self.apart.add(ALL)
-                else:
-                    self._object(f"{name}.", value, depth + 1)
-            elif kind is list:
-                self._list(name, value, depth)
-            elif kind is float:
-                self.apart.add(name)
-                if takes(name):
+            if value.__class__ not in _SIMPLE:
+                self._other(name, value, depth)
+            elif takes(name):
+                plain = True
+                if name in values:
                     self._add(name, value)
+                else:
+                    values[name] = value
         if not plain and prefix:  # nothing that the server knows tells that there is an object of this name
             self.apart.add(prefix[:-1])
 
-    def _list(self, name: str, found: list[Any], depth: int) -> None:
-        self.apart.add(name)
-        for value in found:
-            kind = value.__class__
-            if kind in _SIMPLE or kind is float:
-                if takes(name):
-                    self._add(name, value)
-            elif value is None:
-                continue
-            elif depth >= _DEEPEST:
-                self.apart.add(ALL)
-            elif kind is dict:
-                self._object(f"{name}.", value, depth + 1)
-            else:
-                self._list(name, value, depth + 1)
+    def _other(self, name: str, value: object, depth: int) -> None:
+        """What is not simply a value: an object, a list, a broken number, or nothing."""
+        if value is None:
+            return
+        if isinstance(value, float):
+            self.apart.add(name)
+            if takes(name):
+                self._add(name, value)
+        elif depth >= _DEEPEST:
+            self.apart.add(ALL)
+        elif isinstance(value, dict):
+            self._object(f"{name}.", value, depth + 1)
+        elif isinstance(value, list):
+            self.apart.add(name)
+            for one in value:
+                if one.__class__ not in _SIMPLE:
+                    self._other(name, one, depth + 1)
+                elif takes(name):
+                    self._add(name, one)
 
     def _add(self, name: str, value: object) -> None:
         before = self.values.get(name)

@@ -1,12 +1,13 @@
 """What Lucene is asked: documents of which some may not match, but never fewer than do.
 
-Where its reading of a value could differ from our own search's, it is not asked: other letters than ASCII stand for any
-letter, what `sekisho.apart` or `_ignored` names is always let through, and words without a field, and what must not
-hold, narrow nothing.
+Where its reading of a value could differ from our own search's, it is not asked: a letter beyond ASCII that has a large
+and a small form stands for any letter; what `sekisho.apart` or `_ignored` names is always let through; words without a
+field, and what must not hold, narrow nothing.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from typing import Any
 
@@ -28,9 +29,7 @@ def names(asked: Search) -> list[str]:
 def query(asked: Search, mapped: Collection[str]) -> Query:
     """The query; `mapped` are those fields of the indices that `names` asked for."""
     filters = [_span(asked.span)] if asked.span != Span() else []
-    for term in asked.terms:
-        if _narrows(term) and not any(other.startswith(f"{name}.") for name in _names(term) for other in mapped):
-            filters.append(_term(term))
+    filters += [_term(term) for term in asked.terms if _narrows(term) and not _above(term, mapped)]
     return {"bool": {"filter": filters}} if filters else {"match_all": {}}
 
 
@@ -49,6 +48,11 @@ def _narrows(term: Term) -> bool:
     )
 
 
+def _above(term: Term, mapped: Collection[str]) -> bool:
+    """Whether other fields lie below the term's: its text is then all of theirs."""
+    return any(other.startswith(f"{name}.") for name in _names(term) for other in mapped)
+
+
 def _names(term: Term) -> tuple[str, ...]:
     return MESSAGES if term.field == "message" else (str(term.field),)
 
@@ -62,7 +66,7 @@ def _term(term: Term) -> Query:
     ways: list[Query] = [{"terms": {"sekisho.apart": [*_names(term), fields.ALL]}}]
     for name in _names(term):
         ways += [{"term": {"_ignored": name}}, {"prefix": {"_ignored": f"{name}."}}]
-        if term.wild or not term.value.isascii():
+        if term.wild or not all(map(_sure, term.value)):
             ways.append({"wildcard": {name: {"value": _pattern(term), "case_insensitive": True}}})
         else:
             ways.append({"term": {name: term.value}})
@@ -72,10 +76,17 @@ def _term(term: Term) -> Query:
 def _pattern(term: Term) -> str:
     letters = []
     for one in term.value:
-        if not one.isascii():
+        if not _sure(one):
             letters.append("?")
         elif one == "\\" or (one in "*?" and not term.wild):
             letters.append(f"\\{one}")
         else:
             letters.append(one)
     return "".join(letters)
+
+
+def _sure(one: str) -> bool:
+    """Whether a letter is folded in the same way by every version of Unicode: it is ASCII, or has no case."""
+    kind = unicodedata.category(one)
+    caseless = kind[0] in "LPSZ" and kind not in {"Lu", "Ll", "Lt", "Lm"} and one.lower() == one == one.upper()
+    return one.isascii() or caseless or kind == "Nd"

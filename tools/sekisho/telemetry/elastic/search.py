@@ -1,4 +1,4 @@
-"""Searching in Elasticsearch: Lucene narrows, and what it lets through is judged by the very conditions of every store."""
+"""Searching in Elasticsearch: Lucene narrows, and every store's own conditions judge what it lets through."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from sekisho.telemetry.elastic import document, narrow, template
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.query import Search
 
-_PAGE = 1000  # documents
-_FIRST_PAGE = 200  # when only a few are asked for
+_FIRST_PAGE = 200  # documents; the next ones are as large as memory allows
+_LARGEST_PAGE = 5000
+_OCTETS = 16 * 1024 * 1024  # of the sources of a page
 _KEEP = "5m"
-_ORDER = [{"sekisho.time": {"order": "desc", "missing": "_last"}}, {"event.id": "asc"}]
+_ORDER: list[dict[str, Any]] = [{"sekisho.time": {"order": "desc", "missing": "_last"}}, {"event.id": {"order": "asc"}}]
 _TYPES = pa.schema(
     [
         ("id", pa.binary()),
@@ -34,8 +35,7 @@ _TYPES = pa.schema(
 
 def events(client: Elasticsearch, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
     """The events that match, the latest first; those without a time come last."""
-    small = limit is not None and 0 < limit <= _FIRST_PAGE
-    with duckdb.connect() as db, closing(_pages(client, asked, small=small)) as pages:
+    with duckdb.connect() as db, closing(_pages(client, asked)) as pages:
         yield from islice((event for page in pages for event in _judged(db, asked, page)), limit or None)
 
 
@@ -45,11 +45,11 @@ def count(client: Elasticsearch, asked: Search) -> int:
         client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
         found = client.count(index=template.EVENTS, query=narrow.query(asked, ()), allow_no_indices=True)
         return int(found["count"])
-    with duckdb.connect() as db, closing(_pages(client, asked, small=False)) as pages:
+    with duckdb.connect() as db, closing(_pages(client, asked)) as pages:
         return sum(len(_judged(db, asked, page)) for page in pages)
 
 
-def _pages(client: Elasticsearch, asked: Search, *, small: bool) -> Generator[list[Event], None, None]:
+def _pages(client: Elasticsearch, asked: Search) -> Generator[list[Event], None, None]:
     """The candidates, in the order of the answer; all of one moment."""
     client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
     try:
@@ -59,8 +59,7 @@ def _pages(client: Elasticsearch, asked: Search, *, small: bool) -> Generator[li
     point = opened["id"]
     try:
         mapped = _mapped(client, narrow.names(asked))
-        wanted, after = narrow.query(asked, mapped), None
-        size = _FIRST_PAGE if small else _PAGE
+        wanted, after, size = narrow.query(asked, mapped), None, _FIRST_PAGE
         while True:
             found: Any = client.search(
                 pit={"id": point, "keep_alive": _KEEP},
@@ -68,15 +67,17 @@ def _pages(client: Elasticsearch, asked: Search, *, small: bool) -> Generator[li
                 sort=_ORDER,
                 size=size,
                 search_after=after,
-                source=list(document.WANTED),
+                source={"includes": document.WANTED},
                 track_total_hits=False,
                 allow_partial_search_results=False,
             ).body
             point, hits = found.get("pit_id", point), found["hits"]["hits"]
-            yield [document.event(hit) for hit in hits]
+            page = [document.event(hit) for hit in hits]
+            yield page
             if len(hits) < size:
                 return
-            after, size = hits[-1]["sort"], _PAGE
+            average = sum(len(one.source) for one in page) // len(page) + 1
+            after, size = hits[-1]["sort"], max(1, min(_OCTETS // average, 4 * size, _LARGEST_PAGE))
     finally:
         client.options(ignore_status=404).close_point_in_time(id=point)
 

@@ -1,4 +1,4 @@
-"""Where the Elasticsearch of a state folder is, and how to come in: no secret, but the paths of the files that hold one."""
+"""Where the Elasticsearch of a state folder is, and how to come in: the files that hold a secret, and no secret."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _loopback(host: str) -> bool:
 
 
 class Settings(Strict):
-    """How to reach one cluster: by a user and a password, or by an API key; `ca_file` is the only CA that is believed."""
+    """How to reach one cluster: by user and password, or by an API key; `ca_file` is the only CA that is believed."""
 
     urls: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(min_length=1)
     ca_file: Path | None = None

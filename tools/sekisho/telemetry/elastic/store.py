@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from elasticsearch import Elasticsearch
@@ -12,8 +13,10 @@ from elasticsearch import Elasticsearch
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
-from sekisho.telemetry.elastic import connection, search, template
+from sekisho.telemetry.elastic import connection, days, search, template
 from sekisho.telemetry.elastic.bulk import Writer
+from sekisho.telemetry.elastic.connection import Server
+from sekisho.telemetry.elastic.days import Day
 from sekisho.telemetry.elastic.letters import Letters
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.event import Event
@@ -53,6 +56,44 @@ class ElasticStore:
         """
         with connection.telling(), self.client() as client:
             return search.count(client, asked)
+
+    def lay_out(self) -> None:
+        """Put the index template.
+
+        Raises:
+            BadInput: the indices are of a newer version.
+            Missing: Elasticsearch cannot be reached, or refuses it.
+        """
+        with connection.telling(), self.client() as client:
+            template.ensure(client, self.settings.replicas)
+
+    def server(self) -> tuple[Server, str]:
+        """What the cluster is and can do, and its health: green, yellow or red.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached.
+        """
+        with connection.telling(), self.client() as client:
+            return connection.ask(client), str(client.cluster.health()["status"])
+
+    def holds(self) -> tuple[dict[str, Day], int]:
+        """What each partition holds, and how much was set aside.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            return days.of(client), days.rejected(client)
+
+    def expire(self, kept: int, now: datetime) -> int:
+        """Let go of partitions in which nothing has arrived for `kept` days; how many events went with them.
+
+        Raises:
+            BadInput: another process is writing.
+            Missing: Elasticsearch cannot be reached.
+        """
+        with self._locked(), connection.telling(), self.client() as client:
+            return days.expire(client, kept, now)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
