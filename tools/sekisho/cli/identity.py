@@ -119,7 +119,7 @@ def make_accounts(
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Make a service's passwords (secrets/SERVICE/NAME in the state folder), unless they are there; tell their hashes."""
+    """Make a service's passwords, unless they are there, in the state folder (secrets/SERVICE/NAME), with hashes."""
     folder = open_state(state).folder / "secrets" / service
     made = {name: accounts.account(folder, name, dry_run=dry_run) for name in names}
     new = [name for name, (_, changed) in made.items() if changed]
