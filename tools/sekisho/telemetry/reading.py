@@ -12,6 +12,8 @@ from sekisho.telemetry.formats import auditd, json_lines, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.stream import Block, Broken, lines
 
+_BRACE = ord("{")  # nearly all lines begin so
+
 
 class Clock(NamedTuple):
     """What stands in for what a line does not say: the zone of its time, and when it came here."""
@@ -48,8 +50,13 @@ def in_block(block: Block, audit: auditd.Reader | None, clock: Clock) -> Iterato
     for line in lines(block):
         if isinstance(line, Broken):
             yield of_broken(line)
-        else:
-            yield Piece(line.offset, line.data, _read(line.data, audit, clock))
+            continue
+        offset, data = line
+        try:
+            found: Found | str = json_lines.read(data, clock.zone) if data[0] == _BRACE else _read(data, audit, clock)
+        except NotARecord as error:
+            found = str(error)
+        yield Piece(offset, data, found)
 
 
 def of_broken(broken: Broken) -> Piece:
@@ -72,14 +79,11 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
     return events, rejects
 
 
-def _read(line: bytes, audit: auditd.Reader | None, clock: Clock) -> Found | str:
-    try:
-        if line.lstrip().startswith((b"{", b"[")):
-            return json_lines.read(line, clock.zone)
-        if auditd.is_one(line):
-            if audit is None:
-                raise OutOfOrder
-            return audit.read(line)
-        return syslog.read(line, clock.zone, clock.arrived)
-    except NotARecord as error:
-        return str(error)
+def _read(line: bytes, audit: auditd.Reader | None, clock: Clock) -> Found:
+    if line.lstrip().startswith((b"{", b"[")):
+        return json_lines.read(line, clock.zone)
+    if auditd.is_one(line):
+        if audit is None:
+            raise OutOfOrder
+        return audit.read(line)
+    return syslog.read(line, clock.zone, clock.arrived)
