@@ -20,7 +20,7 @@ from sekisho.identity.ca import serial
 CERTIFICATE = "/etc/sekisho/device/device.crt"
 KEY = "/etc/sekisho/device/device.key"
 # The packages whose programs the other facts rest on.
-TRUSTED = "nftables wpasupplicant rsyslog openssh-server sudo iproute2"
+TRUSTED = "nftables wpasupplicant rsyslog rsyslog-relp ulogd2 openssh-server sudo iproute2"
 
 
 @check(
@@ -84,16 +84,17 @@ def test_supplicant_running(host: Host) -> None:
 @check(
     "log-agent",
     ja="ログ転送が動作し、収集サーバに接続している",
-    en="the log agent runs, starts with the machine and is connected to the collector",
+    en="the log agent and those who feed it run, start with the machine, and are connected to the collector",
     controls=["log-management"],
     asks="terminal",
-    remedy="systemctl status rsyslog on the terminal; then the flow to the collector",
-    remedy_ja="端末で systemctl status rsyslog を確認し、次にログ収集サーバへの通信経路を確認する",
+    remedy="systemctl status rsyslog sekisho-journal sekisho-firewall-log; then the flow to the collector",
+    remedy_ja="端末で rsyslog・sekisho-journal・sekisho-firewall-log の状態、次に収集サーバへの経路を確認する",
 )
 def test_log_agent(host: Host, address_of: Any) -> None:
-    service = host.service("rsyslog")
-    assert service.is_running, "rsyslog does not run"
-    assert service.is_enabled, "rsyslog would not start with the machine"
+    for name in ("rsyslog", "sekisho-journal", "sekisho-firewall-log"):
+        service = host.service(name)
+        assert service.is_running, f"{name} does not run"
+        assert service.is_enabled, f"{name} would not start with the machine"
     # It connects again within seconds after a change of tier; a healthy agent is not waited for.
     target = f"{address_of('collector')}:6514"
     look = "for i in 1 2 3 4 5 6 7 8; do ss -Htnp state established dst %s | grep -q rsyslogd && exit; sleep 1; done"
@@ -110,7 +111,7 @@ def test_log_agent(host: Host, address_of: Any) -> None:
     remedy_ja="不要なファイルを消し、空きを200 MB以上にする",
 )
 def test_disk_space(host: Host) -> None:
-    lines = host.check_output("df --output=avail,target -k /var/log /var/spool/rsyslog").splitlines()[1:]
+    lines = host.check_output("df --output=avail,target -k /var/log /var/spool/sekisho").splitlines()[1:]
     assert len(lines) == 2, "df did not answer for both folders"
     for line in lines:
         free, target = line.split(maxsplit=1)

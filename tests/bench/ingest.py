@@ -5,6 +5,7 @@ bench/ingest.py [MEGABYTES]        default 250; needs the recordings (SEKISHO_CO
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import resource
@@ -15,11 +16,20 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+
+from sekisho.core.clock import now
+from sekisho.telemetry import ecs, reading, stream, stretches
+from sekisho.telemetry import ingest as ingesting
+from sekisho.telemetry.embedded import part
+from sekisho.telemetry.reading import Clock, Origin, Piece
+from sekisho.telemetry.stream import Block
 
 ROOT = Path(__file__).parents[2]
 CORPORA = Path(os.environ.get("SEKISHO_CORPORA", ROOT.parent / "shared" / "corpora"))
@@ -34,6 +44,11 @@ with open(path, "rb") as file:
     while begin < end and (line := file.readline()):
         begin += len(line)
         orjson.loads(line)
+"""
+_PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
@@ -51,7 +66,7 @@ def recordings() -> list[dict[str, Any]]:
 
 def varied(some: list[dict[str, Any]], octets: int) -> Iterator[bytes]:
     """Events with hosts, times, numbers, paths and arguments of their own: plain repetition would compress too well."""
-    chance = random.Random(1)  # noqa: S311 - made-up events, not secrets
+    chance = random.Random(1)
     number, made = 0, 0
     while made < octets:
         event = dict(some[number % len(some)])
@@ -70,34 +85,101 @@ def varied(some: list[dict[str, Any]], octets: int) -> Iterator[bytes]:
         yield line
 
 
-def bare(path: Path) -> float:
-    """Seconds of two processes that each load one half of the file."""
+class Cost(NamedTuple):
+    """Seconds: as the clock has them, and of all processors together."""
+
+    clock: float
+    cpu: float
+
+
+def cost(work: Callable[[], None]) -> Cost:
+    """What it costs, the processes that it starts included."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    work()
+    clock, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def bare(path: Path) -> None:
+    """Two processes that each load one half of the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(size // 2)
         middle = size // 2 + len(file.readline())
-    begun = time.perf_counter()
     halves = [
         subprocess.Popen([sys.executable, "-c", _LOADS, path, str(begin), str(end)])
         for begin, end in ((0, middle), (middle, size))
     ]
     if any(half.wait() for half in halves):
         sys.exit("the baseline failed")
-    return time.perf_counter() - begun
 
 
-def ours(path: Path, state: Path, count: int) -> float:
-    """Seconds of `sekisho ingest` into an empty store; the rows are counted back."""
-    shutil.rmtree(state, ignore_errors=True)
-    begun = time.perf_counter()
+def ours(path: Path, state: Path) -> None:
+    """`sekisho ingest`, end to end."""
     subprocess.run([SEKISHO, "ingest", path, "--state", state, "--json"], check=True, stdout=subprocess.DEVNULL)
-    seconds = time.perf_counter() - begun
+
+
+def turn(path: Path, state: Path, count: int) -> tuple[Cost, Cost]:
+    """The baseline, and `sekisho ingest` into an empty store; the rows are counted back."""
+    shutil.rmtree(state, ignore_errors=True)
+    base, own = cost(lambda: bare(path)), cost(lambda: ours(path, state))
     counted = subprocess.run(
         [SEKISHO, "events", "search", "--count", "--state", state], check=True, capture_output=True, text=True
     ).stdout
     if int(counted) != count:
         sys.exit(f"{counted} events are in the store, {count} were in the file")
-    return seconds
+    return base, own
+
+
+def peak(path: Path, state: Path) -> float:
+    """MiB of the largest process of `sekisho ingest`; asked of a small one, for whom this one's own do not count."""
+    words = [sys.executable, "-c", _PEAK, SEKISHO, "ingest", path, "--state", state, "--json"]
+    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def split(path: Path, folder: Path) -> dict[str, float]:
+    """Where the time goes: microseconds of one processor for an event, each step without those before it."""
+    source = next(files := stream.sources(path))
+    some = list(stretches.of(source, stream.Chunks(source.file)))[-3:]  # the smaller ones
+    clock, origin = Clock(UTC, now()), Origin("bench", bytes(16))
+    lines = [line for one in some for block in one.blocks() for line in stream.lines(block)]
+
+    def blocks() -> Iterator[Block]:
+        return (block for one in some for block in one.blocks())
+
+    def pieces() -> Iterator[Piece]:
+        return (piece for block in blocks() for piece in reading.in_block(block, None, clock))
+
+    def columns() -> list[part.Days]:
+        made = []
+        for one in some:
+            made.append(part.Days())
+            for block in one.blocks():
+                made[-1].add(reading.known(reading.in_block(block, None, clock), origin)[0])
+        return made
+
+    steps: dict[str, Callable[[], object]] = {
+        "read": lambda: deque(blocks(), 0),
+        "split into lines": lambda: deque((line for block in blocks() for line in stream.lines(block)), 0),
+        "orjson.loads": lambda: deque((orjson.loads(one.data) for block in blocks() for one in stream.lines(block)), 0),
+        "time, own identity": lambda: deque(pieces(), 0),
+        "ECS": lambda: deque((ecs.of(one.what.record) for one in pieces()), 0),
+        "id": lambda: [reading.known(reading.in_block(block, None, clock), origin) for block in blocks()],
+        "columns": columns,
+        "Parquet": lambda: [ingesting.prepare(folder, one, origin, clock) for one in some],
+    }
+    gc.disable()
+    found, before = {}, 0.0
+    for name, work in steps.items():
+        took = []
+        for _ in range(TURNS):
+            begun = time.process_time()
+            work()
+            took.append((time.process_time() - begun) / len(lines) * 1e6)
+        found[name], before = min(took) - before, min(took)
+    gc.enable()
+    files.close()
+    return found
 
 
 def main(megabytes: int) -> int:
@@ -105,20 +187,38 @@ def main(megabytes: int) -> int:
         path, state = Path(folder) / "events.json", Path(folder) / "state"
         some = recordings()
         lines: set[int] = set()
-        count = 0
+        commands: set[int] = set()
+        count = commanded = 0
         with path.open("wb") as file:
             for line in varied(some, megabytes * 1_000_000):
                 file.write(line + b"\n")
                 lines.add(hash(line))
                 count += 1
+                if command := orjson.loads(line).get("CommandLine"):
+                    commands.add(hash(command))
+                    commanded += 1
         size = path.stat().st_size
-        print(f"{count:,} events of {size / count:,.0f} octets; {len(lines) / count:.3f} of the lines are distinct")
-        pairs = [(bare(path), ours(path, state, count)) for _ in range(TURNS)]
-        base, own = (statistics.median(one) for one in zip(*pairs, strict=True))
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"  orjson.loads, two processes: {base:.2f} s, {count / base:,.0f} events/s")
-        print(f"  sekisho ingest:              {own:.2f} s, {count / own:,.0f} events/s")
-        print(f"  ratio: {base / own:.2f}  (aim {AIM}); the largest process had {peak:.0f} MiB")
+        print(f"{count:,} events of {size / count:,.0f} octets")
+        print(
+            f"  distinct: {len(lines) / count:.3f} of the lines, {len(commands) / commanded:.3f} of the command lines"
+        )
+        one = Path(folder) / "one.json"
+        one.write_bytes(b"{}\n")
+        begun = min(cost(lambda: ours(one, state)) for _ in range(TURNS))
+        pairs = [turn(path, state, count) for _ in range(TURNS)]
+        memory = peak(path, Path(folder) / "again")
+        for name, costs in zip(
+            ("orjson.loads, two processes", "sekisho ingest"), zip(*pairs, strict=True), strict=True
+        ):
+            clock, cpu = (statistics.median(each) for each in zip(*costs, strict=True))
+            print(f"  {name}: {clock:.2f} s, {count / clock:,.0f} events/s; {cpu:.2f} s of processors")
+        clock, cpu = (statistics.median(base[n] / own[n] for base, own in pairs) for n in (0, 1))
+        print(f"  ratio: {clock:.2f} by the clock (aim {AIM}), {cpu:.2f} by processors")
+        print(f"  memory: the largest process had {memory:.0f} MiB")
+        print(f"  a file of one event: {begun.clock:.2f} s, {begun.cpu:.2f} s of processors")
+        print("  of one processor, for an event:")
+        for name, took in split(path, Path(folder)).items():
+            print(f"    {name:<20}{took:6.2f} µs")
     return 0
 
 

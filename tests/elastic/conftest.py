@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from cluster import USER, Cluster
 from elasticsearch import Elasticsearch
 
+from cluster import USER, Cluster
 from sekisho.core.language import Both
 from sekisho.telemetry import stores
 from sekisho.telemetry.elastic import template

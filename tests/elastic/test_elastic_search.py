@@ -10,9 +10,9 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recordings import sample
 
 from conftest import Place, place_of
+from recordings import sample
 from sekisho.telemetry import query
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.embedded.store import EmbeddedStore
@@ -139,7 +139,7 @@ def test_the_fixed_queries_find_something(both: tuple[EmbeddedStore, Place, list
 def test_a_limit_and_a_span_find_the_same_in_both(both: tuple[EmbeddedStore, Place, list[Event]]) -> None:
     embedded, place, events = both
     times = sorted(event.time for event in events if event.time is not None)
-    chance = random.Random(3)  # noqa: S311 - spans, not secrets
+    chance = random.Random(3)
     for _ in range(12):
         since, until = sorted(chance.sample(times, 2))
         span = Span(chance.choice([since, None]), chance.choice([until, None]))

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from recordings import read, recorded, trapped
 
 from conftest import Place
+from recordings import read, recorded, trapped
 from sekisho.telemetry.elastic import template
 from sekisho.telemetry.event import Event
 from sekisho.telemetry.query import Search

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-from recordings import read, sample
 
 from conftest import Place
+from recordings import read, sample
 from sekisho.core.clock import now
 from sekisho.core.errors import BadInput, Missing
 from sekisho.telemetry import migrate, stores

@@ -119,8 +119,8 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
         Fault(
             "collector-hears",
             "has not arrived",
-            "echo 'if $programname == \"sudo\" then stop' >/etc/rsyslog.d/05-quiet.conf; systemctl restart rsyslog",
-            "rm /etc/rsyslog.d/05-quiet.conf; systemctl restart rsyslog",
+            "systemctl kill --signal=STOP sekisho-journal",  # it runs, and does nothing
+            "systemctl kill --signal=CONT sekisho-journal",
         ),
         Fault(
             "log-agent",
@@ -242,7 +242,7 @@ EXIT: tuple[Fault, ...] = (
     row("session-in-tier", "no lease runs", "until", "null"),
     Fault(
         "host-firewall",
-        "lacks output: ip daddr 10.110.0.0/24 drop",
+        'lacks output: ip daddr 10.110.0.0/24 log prefix "dropped " group 10 drop',
         "nft delete rule inet sekisho output handle $(nft -a list chain inet sekisho output"
         " | sed -n 's/.*10.110.0.0.*handle //p')",
         _load("probation"),

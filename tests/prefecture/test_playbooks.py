@@ -73,13 +73,13 @@ def test_a_site_that_is_made_is_left_alone(prefecture: Prefecture, words: tuple[
 
 
 def test_check_mode_tells_what_has_drifted_and_the_run_mends_it(prefecture: Prefecture) -> None:
-    files = ["/etc/rsyslog.d/10-sekisho.conf", "/etc/sekisho/device/device.key", "/etc/sekisho/profiles.nft"]
-    units = ["sekisho-supplicant", "sekisho-profile", "rsyslog"]
+    files = ["/etc/rsyslog.conf", "/etc/sekisho/device/device.key", "/etc/sekisho/profiles.nft"]
+    units = ["sekisho-supplicant", "sekisho-profile", "sekisho-journal", "sekisho-firewall-log", "rsyslog"]
     words = ("--limit", "pc-0002,pc-0003", *AT_DESKS)
     good = seen(prefecture, "pc-0003", files, units)
     prefecture.do(
         "pc-0003",
-        "echo '# by hand' >>/etc/rsyslog.d/10-sekisho.conf; chmod 0644 /etc/sekisho/device/device.key;"
+        "echo '# by hand' >>/etc/rsyslog.conf; chmod 0644 /etc/sekisho/device/device.key;"
         " systemctl stop sekisho-profile",
     )
     drifted = seen(prefecture, "pc-0003", files, units)
@@ -204,7 +204,7 @@ def test_services_are_restarted_where_a_run_was_cut_off(prefecture: Prefecture) 
     """It may have ended between a file and the restart of what reads it, and the file tells nothing of that."""
     one = idle(prefecture)
     prefecture.wave(one.asset)
-    units = ("sekisho-supplicant", "rsyslog", "sekisho-profile")
+    units = ("sekisho-supplicant", "rsyslog", "sekisho-journal", "sekisho-firewall-log", "sekisho-profile")
     before = [started(prefecture, one.name, unit) for unit in units]
     run = play(prefecture, "prepare.yml", "--limit", one.name)
     assert not run.changed

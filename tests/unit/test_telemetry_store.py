@@ -59,7 +59,7 @@ def generated(path: Path, count: int) -> Path:
 def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
     count = 100_000
     source = generated(tmp_path / "events.json", count)
-    state, chance = tmp_path / "state", random.Random(seed)  # noqa: S311 - moments, not secrets
+    state, chance = tmp_path / "state", random.Random(seed)
     words = [SEKISHO, "ingest", source, "--state", state]
     fell = 0
     while fell < kills:
@@ -165,7 +165,7 @@ def test_a_merge_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     state = tmp_path
     store = EmbeddedStore(state / "events")
     wanted = small_parts(store, tmp_path, 12)
-    chance = random.Random(5)  # noqa: S311 - moments, not secrets
+    chance = random.Random(5)
     killed = 0
     for _ in range(12):
         run = subprocess.Popen([SEKISHO, "store", "tidy", "--state", state], stdout=subprocess.DEVNULL)
@@ -223,7 +223,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
     try:
         store = EmbeddedStore(disk / "events")
         take(store, generated(tmp_path / "a.json", 100))
-        noise = random.Random(3)  # noqa: S311 - bytes that do not compress
+        noise = random.Random(3)
         big = tmp_path / "big.json"
         big.write_bytes(
             b"".join(b'{"serial":%d,"x":"%s"}\n' % (n, noise.randbytes(200).hex().encode()) for n in range(5000))
@@ -240,7 +240,12 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [('{"version":2,"parts":[]}', "newer"), ("{", "damaged"), ('{"version":1,"parts":[{"file":"../x"}]}', "damaged")],
+    [
+        ('{"version":3,"parts":[]}', "newer"),
+        ('{"version":1,"parts":[]}', "older"),
+        ("{", "damaged"),
+        ('{"version":2,"parts":[{"file":"../x"}]}', "damaged"),
+    ],
 )
 def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path, text: str, told: str) -> None:
     store = EmbeddedStore(tmp_path)

@@ -26,7 +26,10 @@ app = typer.Typer(
 
 # Which module has which command: only the one that is asked for is loaded, so that each starts quickly.
 _MODULES = {
-    **{name: name for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan", "ship", "store")},
+    **{
+        name: name
+        for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan", "render", "ship", "store")
+    },
     **dict.fromkeys(("migrate", "status"), "wave"),
     **dict.fromkeys(("rollback", "release", "defer"), "undo"),
     **dict.fromkeys(("ingest", "events"), "events"),

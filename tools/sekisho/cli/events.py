@@ -14,10 +14,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from sekisho.cli import tables
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -63,18 +62,19 @@ def ingest(
     bars = Bars(
         SpinnerColumn(),
         TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         console=screen(stderr=True),
         disable=as_json,
     )
     store = stores.of(state, lambda trouble: bars.console.print(say(trouble), markup=False))
-    with bars, Workers() as workers, store.writing() as writer:
-        task = bars.add_task("", total=None)
+    with Workers() as workers, store.writing() as writer, bars:
+        task = bars.add_task("", total=sum(path.stat().st_size for path in files if path.is_file()))
 
         def tell(progress: Progress) -> None:
             done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
-            name = escape(Path(progress.name).name)
-            bars.update(task, description=f"{name}  {progress.octets / 1_000_000:,.0f} MB  {done}")
+            bars.update(task, description=f"{escape(Path(progress.name).name)}  {done}", completed=progress.octets)
 
         if isinstance(writer, Writer):
             total = ingesting.ingest(files, writer, zone, tell, workers)
@@ -198,6 +198,8 @@ def _print_csv(some: Iterable[Event]) -> None:
 
 
 def _print_table(some: Iterator[Event]) -> None:
+    from sekisho.cli import tables  # noqa: PLC0415 - slow to load, for those who ingest
+
     table = tables.table(
         Both("日時", "time"), Both("端末", "host"), Both("種別", "event"), Both("利用者", "user"), Both("内容", "what")
     )

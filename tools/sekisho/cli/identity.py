@@ -45,10 +45,11 @@ def init(
     state: StateOption = DEFAULT_STATE,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Make the device CA and the key of the RADIUS server's one command, unless they are there."""
+    """Make the device CA and the keys of the RADIUS server's and the collector's one command, unless they are there."""
     folder = open_state(state).folder
     Authority(folder)
     sshkey.ensure(folder / "ssh" / "assign_ed25519", comment="sekisho-assign")
+    sshkey.ensure(folder / "ssh" / "spool_ed25519", comment="sekisho-spool")
 
 
 @app.command()

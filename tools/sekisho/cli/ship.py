@@ -27,7 +27,7 @@ from sekisho.core.state import open_state
 from sekisho.fleet import hosts
 from sekisho.policy import telemetry as policy
 from sekisho.policy import tiers
-from sekisho.telemetry import heard, spool, spooled, stores
+from sekisho.telemetry import heard, spool, stores
 from sekisho.telemetry.ship import Shipped, Shipper
 
 _REST = 2.0  # seconds between two rounds
@@ -47,7 +47,7 @@ def ship(
     """Take what terminals sent from the collector into the store, each event once; it may be killed at any moment."""
     folder = open_state(state).folder
     source = spool.remote(folder, str(hosts.read(tiers.read()).one("collector").address))
-    reader = spooled.Reader(ZoneInfo(policy.read().zone))
+    zone = ZoneInfo(policy.read().zone)
     known = heard.known(folder)
     bars = Bars(
         SpinnerColumn(),
@@ -66,7 +66,7 @@ def ship(
             total = shipped
             bars.update(task, description=say(_words(shipped)))
 
-        shipper = Shipper(source, writer, reader, folder)
+        shipper = Shipper(source, writer, zone, folder)
         while True:
             try:
                 known = heard.keep(folder, shipper.ship(tell), known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 SUITE = "bookworm"
 
 PACKAGES: tuple[str, ...] = (
+    "auditd",
     "ca-certificates",
     "conntrack",
     "curl",
@@ -33,6 +34,7 @@ PACKAGES: tuple[str, ...] = (
     "rsyslog",
     "rsyslog-openssl",
     "rsyslog-relp",
+    "snoopy",
     "sqlite3",
     "sudo",
     "systemd",

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from sekisho.telemetry.event import Ecs
+from sekisho.telemetry.formats import journal, process, ulogd
 
 # Where a Windows record has what ECS asks for, by channels' different names; the first that is there counts. The order
 # is that of the fields in `Ecs`, behind those that every record has.
@@ -18,7 +19,16 @@ _DATA = {
     "source__ip": ("SourceIp", "SourceAddress", "IpAddress"),
     "destination__ip": ("DestinationIp", "DestAddress"),
 }
-_NOTHING = {"", "-"}  # what Windows writes for "none"
+# A record without levels has in its own fields what else stands in the part for the system.
+_FLAT = {
+    "event__code": ("EventID",),
+    "event__provider": ("SourceName",),
+    "event__dataset": ("Channel",),
+    "host__name": ("Hostname",),
+    **_DATA,
+}
+_NOTHING = "-"  # what Windows writes for "none"
+_OTHERS = {journal.MARK: journal.ecs, process.DERIVED: process.ecs, ulogd.MARK: ulogd.ecs}  # by a field of theirs
 
 
 def of(record: dict[str, Any]) -> Ecs:
@@ -32,7 +42,10 @@ def of(record: dict[str, Any]) -> Ecs:
         code = system.get("EventID")
         code = code.get("#text") if isinstance(code, dict) else code
         return _windows(data, code, provider, system.get("Channel"), system.get("Computer"))
-    if str(record.get("msg", "")).startswith("audit("):
+    for mark, of_others in _OTHERS.items():
+        if mark in record:
+            return of_others(record)
+    if isinstance(message := record.get("msg"), str) and message.startswith("audit("):
         return _audit(record)
     if "program" in record:
         return Ecs(
@@ -41,18 +54,28 @@ def of(record: dict[str, Any]) -> Ecs:
             host__name=_text(record.get("host")),
             process__pid=_text(record.get("pid")),
         )
-    return _windows(record, *(record.get(key) for key in ("EventID", "SourceName", "Channel", "Hostname")))
+    return Ecs(*_fields(record))
 
 
-def _windows(data: dict[str, Any], code: object, provider: object, channel: object, computer: object) -> Ecs:
-    present = _present(tuple(data))
-    return Ecs(_text(code), _text(provider), _text(channel), _text(computer), *(_first(data, keys) for keys in present))
+def _windows(data: dict[str, Any], *system: object) -> Ecs:
+    return Ecs(*map(_text, system), *_fields(data)[len(system) :])
+
+
+def _fields(data: dict[str, Any]) -> list[str | None]:
+    fields: list[str | None] = [None] * len(_FLAT)
+    for place, keys in _present(tuple(data)):
+        for key in keys:
+            if (found := _text(data[key])) is not None:
+                fields[place] = found
+                break
+    return fields
 
 
 @lru_cache(maxsize=4096)
-def _present(keys: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Of each field's names those that a record with these keys has: all records of a kind have the same."""
-    return tuple(tuple(name for name in names if name in keys) for names in _DATA.values())
+def _present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
+    """A field's place, and its names in a record with these keys: all records of a kind have the same."""
+    found = [(place, [name for name in names if name in keys]) for place, names in enumerate(_FLAT.values())]
+    return [(place, names) for place, names in found if names]
 
 
 def _audit(record: dict[str, Any]) -> Ecs:
@@ -73,16 +96,9 @@ def _audit(record: dict[str, Any]) -> Ecs:
     )
 
 
-def _first(data: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    for key in keys:
-        if (found := _text(data[key])) is not None:
-            return found
-    return None
-
-
 def _text(value: object) -> str | None:
     if value.__class__ is str:
-        return None if value in _NOTHING else value
+        return value if value and value != _NOTHING else None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

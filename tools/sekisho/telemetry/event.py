@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 UNDATED = "undated"
@@ -26,6 +27,10 @@ class Ecs(NamedTuple):
     process__parent__executable: str | None = None
     source__ip: str | None = None
     destination__ip: str | None = None
+    event__action: str | None = None
+    source__port: str | None = None
+    destination__port: str | None = None
+    agent__name: str | None = None  # who sent it, by its certificate: a host may lie about its name
 
 
 FIELDS = tuple(name.replace("__", ".") for name in Ecs._fields)
@@ -35,7 +40,7 @@ class Event(NamedTuple):
     """One event. `id` has 16 octets; `time` counts microseconds since 1970 in UTC, None if the source tells none.
 
     `source` is the source's own record, one JSON object; `file` and `offset` say where it stood, in the decompressed
-    stream.
+    stream. `arrived` is when the collector took it, in the same microseconds; None if it came as a file.
     """
 
     id: bytes
@@ -44,6 +49,7 @@ class Event(NamedTuple):
     file: str
     offset: int
     ecs: Ecs
+    arrived: int | None = None
 
 
 class Reject(NamedTuple):
@@ -58,6 +64,7 @@ class Reject(NamedTuple):
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+_DAY = 86_400_000_000
 _END = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
@@ -74,4 +81,9 @@ def partition(time: int | None) -> str:
     """Where an event belongs, by the event alone: its own day in UTC, or `undated`."""
     if time is None or not _FIRST <= time < _END:
         return UNDATED
-    return moment(time).date().isoformat()
+    return _day(time // _DAY)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return moment(number * _DAY).date().isoformat()

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
+import orjson
+
 from sekisho.telemetry import ecs, identity
-from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.formats import auditd, json_lines, syslog
+from sekisho.telemetry.event import Event, Reject, moment
+from sekisho.telemetry.formats import auditd, journal, json_lines, spool, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.stream import Block, Broken, Line, lines
+from sekisho.telemetry.formats.joined import Joined, Joiner
+from sekisho.telemetry.formats.spool import Sent
+from sekisho.telemetry.stream import Block, Broken, lines
 
 
 class Clock(NamedTuple):
@@ -27,18 +31,60 @@ class Origin(NamedTuple):
     fingerprint: bytes
 
 
+class Came(NamedTuple):
+    """From which peer a line of the spool came, when it arrived (microseconds), and which of those read it is."""
+
+    peer: str
+    at: int
+    number: int
+
+
 class Piece(NamedTuple):
-    """What stood at an offset: as it stood, and the record that it is, or why it is none."""
+    """What stood at an offset: as it stood, and the record that it is, or why it is none.
+
+    `origin` and `came` are set for what a peer sent: it stood in a file of the peer's.
+    """
 
     offset: int
     raw: bytes
     what: Found | str
+    origin: Origin | None = None
+    came: Came | None = None
 
 
-def in_block(block: Block, audit: auditd.Reader, clock: Clock) -> Iterator[Piece]:
-    """All of a block of lines; what cannot be read has its place among the rest."""
+class OutOfOrder(Exception):  # noqa: N818 - says what happened
+    """A line can be read only by who has read those before it."""
+
+
+class Memory:
+    """What the later lines of a stream need to know of the earlier ones: records of the audit log belong together."""
+
+    def __init__(self) -> None:
+        self.numbers = auditd.Reader()
+        self.joiner: Joiner[Piece] = Joiner()
+
+    def rest(self) -> Iterator[Piece]:
+        """What the end of the stream leaves."""
+        return map(_of_joined, self.joiner.rest())
+
+    def aged(self, at: int) -> Iterator[Piece]:
+        """What is not waited for any longer at this time, in microseconds since 1970 (UTC)."""
+        return map(_of_joined, self.joiner.aged(at))
+
+
+def in_block(block: Block, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
+    """All of a block of lines; what cannot be read has its place among the rest.
+
+    Raises:
+        OutOfOrder: there is an audit record, and no memory of those before it.
+    """
     for line in lines(block):
-        yield of_broken(line) if isinstance(line, Broken) else Piece(line.offset, line.data, _line(line, audit, clock))
+        if isinstance(line, Broken):
+            yield of_broken(line)
+        elif not spool.may_be_one(line.data):
+            yield from _read(Piece(line.offset, line.data, ""), line.data, memory, clock)
+        else:
+            yield from _of_spool(Piece(line.offset, line.data, ""), memory, clock)
 
 
 def of_broken(broken: Broken) -> Piece:
@@ -46,27 +92,79 @@ def of_broken(broken: Broken) -> Piece:
     return Piece(broken.offset, broken.data, broken.why)
 
 
+def of_sent(sent: Sent, memory: Memory | None, zone: tzinfo, number: int = 0) -> Iterator[Piece]:
+    """What a peer sent, at its place in the peer's file; `number` is that of its line in the spool."""
+    if sent.data:
+        known_by = identity.fingerprint(orjson.dumps([sent.peer, sent.file]))
+        origin, came = Origin(f"{sent.peer}:{sent.file}", known_by), Came(sent.peer, sent.at, number)
+        place = Piece(sent.offset, sent.raw, "", origin, came)
+        yield from _read(place, sent.data, memory, Clock(zone, moment(sent.at)))
+
+
 def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Reject]]:
     """The events and rejects of pieces, each with its id."""
     events: list[Event] = []
     rejects: list[Reject] = []
-    for offset, raw, found in pieces:
+    for offset, raw, found, sent_from, came in pieces:
+        name, fingerprint = sent_from or origin
         if isinstance(found, str):
-            key = identity.of_place(origin.fingerprint, offset, raw)
-            rejects.append(Reject(key, raw, found, origin.name, offset))
-        else:
-            own = found.own
-            key = identity.of_own(own) if own else identity.of_place(origin.fingerprint, offset, raw)
-            events.append(Event(key, found.time, found.source, origin.name, offset, ecs.of(found.record)))
+            rejects.append(Reject(identity.of_place(fingerprint, offset, raw), raw, found, name, offset))
+            continue
+        key = identity.of_own(found.own) if found.own else identity.of_place(fingerprint, offset, raw)
+        fields, arrived = ecs.of(found.record), None
+        if came:
+            fields, arrived = fields._replace(agent__name=came.peer), came.at
+        events.append(Event(key, found.time, found.source, name, offset, fields, arrived))
     return events, rejects
 
 
-def _line(line: Line, audit: auditd.Reader, clock: Clock) -> Found | str:
+def _of_spool(line: Piece, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
     try:
-        if line.data.lstrip()[:1] in {b"{", b"["}:
-            return json_lines.read(line.data, clock.zone)
-        if auditd.is_one(line.data):
-            return audit.read(line.data)
-        return syslog.read(line.data, clock.zone, clock.arrived)
+        sent = spool.read(line.raw)
     except NotARecord as error:
-        return str(error)
+        yield line._replace(what=str(error))
+        return
+    yield from of_sent(sent, memory, clock.zone) if sent else _read(line, line.raw, memory, clock)
+
+
+def _read(place: Piece, data: bytes, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
+    try:
+        if data.lstrip()[:1] in {b"{", b"["}:
+            found = json_lines.read(data, clock.zone)
+            if journal.MARK in found.record:
+                yield from _of_journal(place, found, memory)
+            else:
+                yield place._replace(what=found)
+        elif auditd.is_one(data):
+            if memory is None:
+                raise OutOfOrder
+            record = auditd.parse(data)
+            found = memory.numbers.read(record)
+            # What a peer sent is known by its place: a number would depend on where reading began.
+            yield place._replace(what=found._replace(own=None) if place.came else found)
+            yield from _joined(place, record, memory)
+        else:
+            yield place._replace(what=syslog.read(data, clock.zone, clock.arrived))
+    except NotARecord as error:
+        yield place._replace(what=str(error))
+
+
+def _of_journal(place: Piece, found: Found, memory: Memory | None) -> Iterator[Piece]:
+    record = journal.audit(found)
+    yield place._replace(what=journal.audited(found, record) if record else found)
+    if record:
+        yield from _joined(place, record, memory)
+    elif start := journal.started(found):
+        yield place._replace(what=start)
+
+
+def _joined(place: Piece, record: auditd.Record, memory: Memory | None) -> Iterator[Piece]:
+    if memory is None:
+        raise OutOfOrder
+    peer, at = (place.came.peer, place.came.at) if place.came else ("", 0)
+    return map(_of_joined, memory.joiner.add(record, place, peer, at))
+
+
+def _of_joined(joined: Joined[Piece]) -> Piece:
+    first = joined.first
+    return first._replace(raw=b"process\0" + first.raw, what=joined.found)

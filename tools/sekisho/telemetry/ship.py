@@ -9,38 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import tzinfo
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sekisho.core.errors import SekishoError
 from sekisho.core.files import write_atomic
-from sekisho.core.language import Both
-from sekisho.telemetry.event import Event, Reject
+from sekisho.telemetry import spooled
 from sekisho.telemetry.spool import Listing, Name, Segment, Spool
+from sekisho.telemetry.spooled import Batch
 from sekisho.telemetry.store import Taker
 
 _PIECE = 8 * 1024 * 1024  # octets that are read at once
-_LONGEST = 128 * 1024 * 1024  # of a line: the collector takes 16 MiB, and JSON may write an octet as six
-
-
-class Read(NamedTuple):
-    """What a piece of the spool holds."""
-
-    events: Sequence[Event]
-    rejects: Sequence[Reject]
-
-
-class Reader(Protocol):
-    """Reads whole lines of the spool, piece by piece, in their order."""
-
-    def read(self, lines: bytes) -> Read:
-        """The events of these lines; each has the same id whenever it is read."""
 
 
 class Position(BaseModel):
-    """How far the spool is in the store."""
+    """From where the spool is not yet in the store."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,11 +42,20 @@ class Shipped(NamedTuple):
     left: int = 0
 
 
+class Piece(NamedTuple):
+    """A run of whole lines: where they begin and end, the last one's number, and what was read up to their end."""
+
+    begin: Position
+    end: Position
+    last: int
+    batch: Batch
+
+
 class Shipper:
     """Ships from one spool into one store; `folder` is where its position is kept."""
 
-    def __init__(self, spool: Spool, taker: Taker, reader: Reader, folder: Path) -> None:
-        self._spool, self._taker, self._reader = spool, taker, reader
+    def __init__(self, spool: Spool, taker: Taker, zone: tzinfo, folder: Path) -> None:
+        self._spool, self._taker, self._zone = spool, taker, zone
         self._path = folder / "ship.json"
         self._total = Shipped()
 
@@ -73,58 +67,48 @@ class Shipper:
             Missing: the store cannot be written. What was told before is in the store.
         """
         listing, at = self._spool.listing(), self._position()
-        ahead = [one for one in listing.segments if one.name >= at.name]
-        for segment in listing.segments:
-            if segment.name < at.name:  # killed before it let go of it
-                self._spool.release(segment.name)
-        left = sum(one.size for one in ahead) - (at.offset if ahead and ahead[0].name == at.name else 0)
+        self._release(listing, at)
+        reader, held = spooled.Reader(self._zone), list[Piece]()
         with ThreadPoolExecutor(1) as fetching:
-            pieces = self._pieces(ahead, at)
+            pieces = self._pieces(listing, at, reader)
             waiting = fetching.submit(next, pieces, None)
             while (piece := waiting.result()) is not None:
-                segment, begin, end, read = piece
                 waiting = fetching.submit(next, pieces, None)
-                added = self._taker.put(read.events, read.rejects)
-                self._keep(Position(name=segment.name, offset=end))
-                if segment.closed and end == segment.size:
-                    self._spool.release(segment.name)
-                left -= end - begin
-                known = len(read.events) + len(read.rejects) - added.new - added.rejected
-                now = self._total
-                self._total = Shipped(now.new + added.new, now.known + known, now.rejected + added.rejected, left)
-                tell(self._total)
+                self._put(piece.batch, _left(listing, piece.end), tell)
+                held = _held([*held, piece], piece.batch)
+                at = held[0].begin if held else piece.end
+                self._keep(at)
+        late = reader.settle(listing.now)
+        if late.events or late.rejects:
+            self._put(late, self._total.left, tell)
+        if held:
+            self._keep(at := still[0].begin if (still := _held(held, late)) else held[-1].end)
+        self._release(listing, at)
         return listing
 
-    def _pieces(self, segments: Sequence[Segment], at: Position) -> Iterator[tuple[Segment, int, int, Read]]:
-        for segment in segments:
+    def _pieces(self, listing: Listing, at: Position, reader: spooled.Reader) -> Iterator[Piece]:
+        last = 0
+        for segment in listing.segments:
             begin = at.offset if segment.name == at.name else 0
-            while begin < segment.size:
-                lines = self._lines(segment, begin)
-                if not lines:  # the collector was killed in the middle of a line, which it never acknowledged
-                    if segment.closed:
-                        yield segment, begin, segment.size, Read((), ())
+            while segment.name >= at.name and begin < segment.size:
+                data = self._spool.read(segment.name, begin, _PIECE)
+                if not data:  # the beginning of a line, which was never acknowledged
                     break
-                yield segment, begin, begin + len(lines), self._reader.read(lines)
-                begin += len(lines)
+                lines, end = data.split(b"\n")[:-1], begin + len(data)
+                last += len(lines)
+                yield Piece(_position(segment, begin), _position(segment, end), last, reader.read(lines))
+                begin = end
 
-    def _lines(self, segment: Segment, begin: int) -> bytes:
-        """Whole lines from `begin` on; none if there is only the beginning of one."""
-        limit = min(_PIECE, segment.size - begin)
-        while True:
-            found = self._spool.read(segment.name, begin, limit)
-            if cut := found.rfind(b"\n") + 1:
-                return found[:cut]
-            if len(found) < limit or limit >= segment.size - begin:
-                return b""
-            if limit >= _LONGEST:
-                raise SekishoError(
-                    Both(
-                        f"スプール {segment.name} の位置{begin}に、行の終わりがない",
-                        f"there is no end of line in {segment.name} of the spool from {begin} on",
-                    ),
-                    Both("ログ収集サーバのディスクを確認する", "look at the collector's disk"),
-                )
-            limit = min(2 * limit, segment.size - begin)
+    def _put(self, batch: Batch, left: int, tell: Callable[[Shipped], None]) -> None:
+        added, now = self._taker.put(batch.events, batch.rejects), self._total
+        known = len(batch.events) + len(batch.rejects) - added.new - added.rejected
+        self._total = Shipped(now.new + added.new, now.known + known, now.rejected + added.rejected, left)
+        tell(self._total)
+
+    def _release(self, listing: Listing, at: Position) -> None:
+        for segment in listing.segments:
+            if not segment.open and (segment.name < at.name or (segment.name == at.name and segment.size <= at.offset)):
+                self._spool.release(segment.name)
 
     def _position(self) -> Position:
         try:
@@ -136,3 +120,19 @@ class Shipper:
 
     def _keep(self, position: Position) -> None:
         write_atomic(self._path, position.model_dump_json())
+
+
+def _position(segment: Segment, offset: int) -> Position:
+    return Position(name=segment.name, offset=offset)
+
+
+def _held(pieces: Sequence[Piece], batch: Batch) -> list[Piece]:
+    """Of these pieces the first that holds a line which must be read again, and all behind it."""
+    done = pieces[-1].last - batch.held  # so many lines are done for good
+    return [one for one in pieces if one.last > done]
+
+
+def _left(listing: Listing, at: Position) -> int:
+    ahead = [one.size for one in listing.segments if one.name > at.name]
+    here = [one.size - at.offset for one in listing.segments if one.name == at.name]
+    return sum(ahead) + sum(here)

@@ -27,11 +27,11 @@ class _Strict(BaseModel):
 
 
 class Segment(_Strict):
-    """One file of the spool: `size` octets of it are durable; a closed one gets no more."""
+    """One file of the spool: `size` octets of it are durable; only the open one gets more."""
 
     name: Name
     size: int = Field(ge=0)
-    closed: bool
+    open: bool
 
 
 class Listing(_Strict):
@@ -68,7 +68,7 @@ class Spool:
         return found.model_copy(update={"segments": tuple(sorted(found.segments, key=lambda one: one.name))})
 
     def read(self, name: str, offset: int, limit: int) -> bytes:
-        """At most `limit` octets from `offset` on, of those that are durable.
+        """Whole lines from `offset` on, about `limit` octets of those that are durable, at least one line.
 
         Raises:
             SekishoError: as above.

@@ -38,10 +38,16 @@ class Broken(NamedTuple):
 
 
 class Source(NamedTuple):
-    """One stream of a file; a zip has several."""
+    """One stream of a file; a zip has several. `whole` is the file on the disk: when it is plain, the stream itself."""
 
     name: str
     file: BufferedIOBase
+    whole: BufferedIOBase
+
+    @property
+    def plain(self) -> bool:
+        """Whether it lies in the file as it is."""
+        return self.file is self.whole
 
 
 def sources(path: Path) -> Iterator[Source]:
@@ -57,11 +63,11 @@ def sources(path: Path) -> Iterator[Source]:
             file.seek(0)
             if head[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield Source(str(path), cast("BufferedIOBase", unpacked))
+                    yield Source(str(path), cast("BufferedIOBase", unpacked), file)
             elif head == b"PK\x03\x04":
                 yield from _members(path, file)
             else:
-                yield Source(str(path), file)
+                yield Source(str(path), file, file)
     except OSError as error:
         why = both(str(error.strerror or error))
         raise Missing(
@@ -76,7 +82,7 @@ def _members(path: Path, file: BufferedIOBase) -> Iterator[Source]:
             for entry in archive.infolist():
                 if not entry.is_dir():
                     with archive.open(entry) as member:
-                        yield Source(f"{path}!{entry.filename}", cast("BufferedIOBase", member))
+                        yield Source(f"{path}!{entry.filename}", cast("BufferedIOBase", member), file)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, packed in a rare way, encrypted
         raise BadInput(
             Both(f"{path} はzipとして読めない ({error})", f"{path} is a zip that cannot be read ({error})"),
@@ -123,29 +129,33 @@ class Block(NamedTuple):
 
 def blocks(chunks: Chunks, *, size: int = _BLOCK, longest: int = LONGEST) -> Iterator[Block | Broken]:
     """A stream in blocks of about `size` octets; memory holds one of them, and one line more at most."""
-    begin, held = 0, b""  # what is not handed out yet, and where it begins
+    begin, held = 0, bytearray()  # what is not handed out yet, and where it begins
     head, lost = b"", 0  # of a line that is too long: its beginning, and how much of it was let go
     for chunk in chunks:
         held += chunk
         if head:
             end = held.find(b"\n")
             if end < 0:
-                lost, held = lost + len(held), b""
+                lost += len(held)
+                held.clear()
                 continue
             yield Broken(begin, head, _TOO_LONG)
-            begin, held, head, lost = begin + lost + end + 1, held[end + 1 :], b"", 0
+            begin, head, lost = begin + lost + end + 1, b"", 0
+            del held[: end + 1]
         if len(held) >= size and (cut := held.rfind(b"\n") + 1):
-            yield Block(begin, held[:cut])
-            begin, held = begin + cut, held[cut:]
+            yield Block(begin, bytes(memoryview(held)[:cut]))
+            begin += cut
+            del held[:cut]
         if len(held) > longest and b"\n" not in held:
-            head, lost, held = held[:_KEPT], len(held), b""
+            head, lost = bytes(held[:_KEPT]), len(held)
+            held.clear()
     cut = held.rfind(b"\n") + 1 if chunks.broken else len(held)
     if head:
         yield Broken(begin, head, _TOO_LONG)
     if cut:
-        yield Block(begin, held[:cut])
+        yield Block(begin, bytes(held[:cut]))
     if chunks.broken:
-        yield Broken(begin + lost + cut, held[cut:][:_KEPT], chunks.broken)
+        yield Broken(begin + lost + cut, bytes(held[cut:][:_KEPT]), chunks.broken)
 
 
 def lines(block: Block, *, longest: int = LONGEST) -> Iterator[Line | Broken]:

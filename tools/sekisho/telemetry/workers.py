@@ -18,7 +18,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Workers:
-    """A context in which work can be submitted; with a `count` of 0 it is done at once, by the caller."""
+    """A context in which work can be submitted; with a `count` of 0 it is done at once, by the caller.
+
+    Enter it before anything that starts a thread.
+    """
 
     def __init__(self, count: int | None = None) -> None:
         self._count = len(os.sched_getaffinity(0)) if count is None else count
@@ -30,6 +33,12 @@ class Workers:
         return 2 * self._count
 
     def __enter__(self) -> Self:
+        # Forked, they have all that this process has loaded: to load it again would take longer than many a file. That
+        # is safe as long as it has no threads; so it is done here, and not when there is work.
+        if self._count:
+            context = multiprocessing.get_context("fork")
+            self._pool = ProcessPoolExecutor(self._count, context, initializer=_end_with, initargs=(os.getpid(),))
+            self._pool.submit(int)
         return self
 
     def __exit__(
@@ -40,16 +49,13 @@ class Workers:
 
     def submit(self, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
         """Have `work` done; what it raises is raised where the result is asked for."""
-        if self._count == 0:
+        if self._pool is None:
             future: Future[Result] = Future()
             try:
                 future.set_result(work(*args, **kwargs))
             except Exception as error:  # noqa: BLE001 - raised where the result is asked for
                 future.set_exception(error)
             return future
-        if self._pool is None:  # started when there is work: small files need none
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._count, context, initializer=_end_with, initargs=(os.getpid(),))
         return self._pool.submit(work, *args, **kwargs)
 
 

@@ -15,15 +15,15 @@ from sekisho.core.files import write_atomic
 from sekisho.core.language import Both
 from sekisho.telemetry import reading, stream
 from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.formats import auditd, evtx
+from sekisho.telemetry.formats import evtx
 from sekisho.telemetry.formats.found import Found
 from sekisho.telemetry.ingest import Progress, Total, fingerprint
-from sekisho.telemetry.reading import Clock, Origin, Piece
+from sekisho.telemetry.reading import Clock, Memory, Origin, Piece
 from sekisho.telemetry.store import Taker
 from sekisho.telemetry.stream import Broken, Source
 
 _RECORDS = 10_000  # of an event log, at once
-Part = tuple[list[Event], list[Reject], int]  # and how far into the stream it reached
+Part = tuple[list[Event], list[Reject]]
 
 
 class ShortFiles(BaseModel):
@@ -41,14 +41,15 @@ def ingest(paths: Sequence[Path], taker: Taker, folder: Path, zone: tzinfo, tell
     Raises:
         Missing: a file is not there; what was told before is kept.
     """
-    clock, total = Clock(zone, now()), Total()
+    clock, total, before = Clock(zone, now()), Total(), 0
     for path in paths:
         for source in stream.sources(path):
-            for events, rejects, reached in _parts(source, clock, folder):
+            for events, rejects in _parts(source, clock, folder):
                 added = taker.put(events, rejects)
                 known = len(events) + len(rejects) - added.new - added.rejected
                 total = Total(total.new + added.new, total.known + known, total.rejected + added.rejected)
-                tell(Progress(source.name, reached, total))
+                tell(Progress(source.name, before + source.whole.tell(), total))
+        before += path.stat().st_size
     return total
 
 
@@ -62,14 +63,13 @@ def _parts(source: Source, clock: Clock, folder: Path) -> Iterator[Part]:
     if chunks.head.startswith(evtx.MAGIC):
         numbered = enumerate(evtx.records(chunks.head, source.file))
         while some := list(islice(numbered, _RECORDS)):
-            yield (*reading.known([_piece(*one) for one in some], origin), some[-1][0])
+            yield reading.known([_piece(*one) for one in some], origin)
         return
-    audit = auditd.Reader()
+    memory = Memory()
     for block in stream.blocks(chunks):
-        if isinstance(block, Broken):
-            yield (*reading.known([reading.of_broken(block)], origin), block.offset)
-        else:
-            yield (*reading.known(reading.in_block(block, audit, clock), origin), block.offset + len(block.data))
+        pieces = [reading.of_broken(block)] if isinstance(block, Broken) else reading.in_block(block, memory, clock)
+        yield reading.known(pieces, origin)
+    yield reading.known(memory.rest(), origin)
 
 
 def _piece(number: int, one: object) -> Piece:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,7 +11,7 @@ from sekisho.core.errors import BadInput
 from sekisho.core.files import write_atomic
 from sekisho.core.language import Both
 
-VERSION = 1
+VERSION: Final = 2  # 1 had parts without the columns of what the collector tells
 _NAME = "manifest.json"
 
 
@@ -33,7 +33,7 @@ class Part(_Strict):
 class Manifest(_Strict):
     """Parts of events, parts of rejects, and how short files began, so that they are known when they have grown."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = VERSION
     parts: tuple[Part, ...] = ()
     rejects: tuple[Part, ...] = ()
     short_files: dict[int, tuple[str, ...]] = Field(default_factory=dict)
@@ -48,7 +48,7 @@ def read(folder: Path) -> Manifest:
     """The manifest of the store in `folder`; an empty one if nothing was ever written.
 
     Raises:
-        BadInput: it is of a newer version, or damaged.
+        BadInput: it is of another version, or damaged.
     """
     path = folder / _NAME
     try:
@@ -58,13 +58,27 @@ def read(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(raw)
     except ValidationError as error:
-        newer = any(fault["loc"] == ("version",) for fault in error.errors())
-        raise BadInput(
-            Both(f"{path} は新しい版のsekishoのもの", f"{path} was written by a newer sekisho")
-            if newer
-            else Both(f"{path} が壊れている", f"{path} is damaged"),
-            Both("その版を使う", "use that one") if newer else Both("控えから戻す", "restore it from the backup"),
-        ) from error
+        version = next((fault["input"] for fault in error.errors() if fault["loc"] == ("version",)), None)
+        raise _unreadable(path, version) from error
+
+
+def _unreadable(path: Path, version: object) -> BadInput:
+    if not isinstance(version, int):
+        return BadInput(
+            Both(f"{path} が壊れている", f"{path} is damaged"), Both("控えから戻す", "restore it from the backup")
+        )
+    if version > VERSION:
+        return BadInput(
+            Both(f"{path} は新しい版のsekishoのもの", f"{path} was written by a newer sekisho"),
+            Both("その版を使う", "use that one"),
+        )
+    return BadInput(
+        Both(f"{path} は古い版のsekishoのもの", f"{path} was written by an older sekisho"),
+        Both(
+            f"{path.parent} を別名にして、ファイルを取り込み直す",
+            f"give {path.parent} another name, and ingest the files again",
+        ),
+    )
 
 
 def write(folder: Path, manifest: Manifest) -> None:

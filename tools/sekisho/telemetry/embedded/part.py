@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sekisho.core.clock import stamp
@@ -20,30 +17,79 @@ from sekisho.core.files import unwritten
 from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.event import FIELDS, Event, Reject, partition
 
+pa.set_memory_pool(pa.system_memory_pool())  # it keeps what was freed; the others give it back and ask for it anew
 REJECTED = "rejected"
 MERGING = ".merging-"  # what a folder begins with in which a merge sorts
+ID = pa.binary(16)
 _EVENTS = pa.schema(
     [
-        ("id", pa.binary(16)),
+        ("id", ID),
         ("time", pa.int64()),
         ("file", pa.string()),
         ("offset", pa.int64()),
         ("source", pa.string()),
         *((name, pa.string()) for name in FIELDS),
+        ("arrived", pa.int64()),
     ]
 )
 _REJECTS = pa.schema(
-    [("id", pa.binary(16)), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
+    [("id", ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
 
+# Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
+_ALIKE = ["file", "why", *FIELDS]
 _FORMAT = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
 class Written(NamedTuple):
-    """A part that lies in the folder and that no manifest names yet, and the ids in it."""
+    """A part that lies in the folder and that no manifest names yet, and the ids in it, one behind the other."""
 
     part: Part
-    ids: tuple[bytes, ...]
+    ids: bytes
+
+
+class Days:
+    """Events as columns, until they are written: a part for each day."""
+
+    def __init__(self) -> None:
+        self._days: dict[str, _Day] = defaultdict(_Day)
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take some more: a few at once, for columns take less room than events."""
+        days: dict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            days[partition(event.time)].append(event)
+        for day, some in days.items():
+            self._days[day].add(some)
+
+    def write(self, folder: Path) -> list[Written]:
+        """Write the parts; of equal ids the first counts.
+
+        Raises:
+            Missing: the disk is full, or the folder cannot be written.
+        """
+        return [day.write(folder, name) for name, day in sorted(self._days.items())]
+
+
+class _Day:
+    def __init__(self) -> None:
+        self._batches: list[pa.RecordBatch] = []
+        self._ids: list[bytes] = []
+        self._times: list[int | None] = []
+
+    def add(self, events: Sequence[Event]) -> None:
+        columns: dict[str, tuple[Any, ...]] = dict(zip(Event._fields, zip(*events, strict=True), strict=True))
+        columns |= zip(FIELDS, zip(*columns.pop("ecs"), strict=True), strict=True)
+        self._ids += columns["id"]
+        self._times += columns["time"]
+        self._batches.append(pa.record_batch(columns, schema=_EVENTS))
+
+    def write(self, folder: Path, day: str) -> Written:
+        table, ids = pa.Table.from_batches(self._batches), self._ids
+        if len(set(ids)) < len(ids):
+            firsts = {key: place for place, key in reversed(list(enumerate(ids)))}
+            table, ids = table.take(sorted(firsts.values())), sorted(firsts, key=firsts.__getitem__)
+        return Written(_write(folder, day, table, self._times), b"".join(ids))
 
 
 def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
@@ -52,10 +98,9 @@ def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
     Raises:
         Missing: the disk is full, or the folder cannot be written.
     """
-    days: dict[str, dict[bytes, Event]] = defaultdict(dict)
-    for event in events:
-        days[partition(event.time)].setdefault(event.id, event)
-    return [_day(folder, day, list(some.values())) for day, some in sorted(days.items())]
+    days = Days()
+    days.add(events)
+    return days.write(folder)
 
 
 def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
@@ -69,19 +114,19 @@ def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
         return []
     columns = {name: [getattr(one, name) for one in some.values()] for name in _REJECTS.names}
     table = pa.table(columns, schema=_REJECTS)
-    return [Written(_write(folder, REJECTED, table), tuple(some))]
+    return [Written(_write(folder, REJECTED, table), b"".join(some))]
 
 
-def without(folder: Path, written: Written, known: Iterable[bytes]) -> Written | None:
-    """The same part without the rows of these ids, None if none is left; the part itself is removed."""
-    gone = set(known)
-    kept = tuple(one for one in written.ids if one not in gone)
+def without(folder: Path, written: Written, known: pa.Array) -> list[Part]:
+    """The same part without the rows of these ids, none if none is left; the part itself is removed."""
     path = folder / written.part.file
-    found = None
-    if kept:
+    found = []
+    if len(known) < written.part.rows:
         table = pq.read_table(path)
-        table = table.filter(pc.invert(pc.is_in(table["id"], value_set=pa.array(list(gone), pa.binary(16)))))
-        found = Written(_write(folder, written.part.partition, table), kept)
+        gone = set(known.to_pylist())
+        table = table.filter(pa.array([one not in gone for one in table["id"].to_pylist()]))
+        times = table["time"].to_pylist() if "time" in table.column_names else ()
+        found = [_write(folder, written.part.partition, table, times)]
     path.unlink()
     return found
 
@@ -92,6 +137,8 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
     Raises:
         Missing: the disk is full, or the folder cannot be written.
     """
+    import duckdb  # noqa: PLC0415 - slow to load, and taking events in does without
+
     day = some[0].partition
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
@@ -102,11 +149,6 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
             db.execute(
                 f"COPY (FROM read_parquet({_literal(folder, some)}) ORDER BY time, id) TO '{_quoted(path)}' {_FORMAT}"
             )
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
     except (OSError, duckdb.IOException) as error:
         path.unlink(missing_ok=True)
         raise unwritten(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
@@ -131,35 +173,23 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _day(folder: Path, day: str, events: Sequence[Event]) -> Written:
-    ordered = sorted(events, key=lambda event: (event.time or 0, event.id))
-    ids = [event.id for event in ordered]
-    columns: dict[str, Sequence[object]] = {
-        "id": ids,
-        "time": [event.time for event in ordered],
-        "file": [event.file for event in ordered],
-        "offset": [event.offset for event in ordered],
-        "source": [event.source for event in ordered],
-    }
-    columns |= dict(zip(FIELDS, zip(*(event.ecs for event in ordered), strict=True), strict=True))
-    return Written(_write(folder, day, _table(columns)), tuple(ids))
-
-
-def _table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
-    return pa.table(columns, schema=_EVENTS)
-
-
-def _write(folder: Path, day: str, table: pa.Table) -> Part:
+def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] = ()) -> Part:
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", compression_level=1)
-            file.flush()
-            os.fsync(file.fileno())
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=_ALIKE,
+                write_statistics=["time"],
+            )
     except OSError as error:
         path.unlink(missing_ok=True)
         raise unwritten(path, error) from error
-    times = pc.min_max(table["time"]).as_py() if "time" in table.column_names else {"min": None, "max": None}
-    return Part(file=name, partition=day, rows=table.num_rows, first=times["min"], last=times["max"], arrived=stamp())
+    known = [time for time in times if time is not None]
+    first, last = min(known, default=None), max(known, default=None)
+    return Part(file=name, partition=day, rows=table.num_rows, first=first, last=last, arrived=stamp())

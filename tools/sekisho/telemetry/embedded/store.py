@@ -11,7 +11,6 @@ from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
 from sekisho.telemetry.embedded import manifest as manifests
-from sekisho.telemetry.embedded import search
 from sekisho.telemetry.embedded.manifest import Manifest
 from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Event
@@ -30,10 +29,14 @@ class EmbeddedStore:
 
     def search(self, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
         """The events that match, the latest first; those without a time come last."""
+        from sekisho.telemetry.embedded import search  # noqa: PLC0415 - DuckDB is slow to load
+
         return search.events(self.folder, asked, limit=limit)
 
     def count(self, asked: Search) -> int:
         """How many events match."""
+        from sekisho.telemetry.embedded import search  # noqa: PLC0415 - DuckDB is slow to load
+
         return search.count(self.folder, asked)
 
     @contextmanager

@@ -1,8 +1,7 @@
 """The embedded store's one writer.
 
 A part is written, made durable, and only then named in the manifest; a crash between leaves a file that nobody names,
-and the next writer removes it. An event that is there already is not taken again. Equal events have equal times, so
-only parts whose times overlap a new one's are asked for its ids.
+and the next writer removes it. An event that is there already is not taken again.
 """
 
 from __future__ import annotations
@@ -12,19 +11,14 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
-
+from sekisho.core.files import unwritten
+from sekisho.telemetry.embedded import known, tidy
 from sekisho.telemetry.embedded import manifest as manifests
 from sekisho.telemetry.embedded import part as parts
-from sekisho.telemetry.embedded import tidy
 from sekisho.telemetry.embedded.manifest import Manifest, Part
 from sekisho.telemetry.embedded.part import Written
-from sekisho.telemetry.event import UNDATED, Event, Reject
+from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.store import Added
-
-_THERE = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?)) USING (id)"
-_THERE_THEN = "SELECT id FROM asked SEMI JOIN (SELECT id FROM read_parquet(?) WHERE time BETWEEN ? AND ?) USING (id)"
 
 
 class Writer:
@@ -33,7 +27,6 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = manifests.read(folder)
-        self._db = duckdb.connect()
         self._sweep()
 
     def put(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Added:
@@ -58,8 +51,12 @@ class Writer:
         Raises:
             Missing: the disk is full, or the folder cannot be written; then nothing of them is in the store.
         """
-        new = [one.part for part in events if (one := self._new(part, self._contemporaries(part.part)))]
-        aside = [one.part for part in rejects if (one := self._new(part, self.manifest.rejects))]
+        new: list[Part] = []
+        for written in events:
+            new += self._new(written, (*self.manifest.parts, *new))
+        aside: list[Part] = []
+        for written in rejects:
+            aside += self._new(written, (*self.manifest.rejects, *aside))
         short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
         if new or aside or short != self.manifest.short_files:
             now = self.manifest
@@ -73,30 +70,18 @@ class Writer:
         """
         before = {part.file for part in (*self.manifest.parts, *self.manifest.rejects)}
         named = {part.file for part in (*after.parts, *after.rejects)}
-        for folder in {Path(file).parent for file in named - before}:
-            _sync(self.folder / folder)
-        _sync(self.folder)
+        new = [self.folder / file for file in sorted(named - before)]
+        for path in (*new, *{file.parent for file in new}, self.folder):
+            _sync(path)
         manifests.write(self.folder, after)
         self.manifest = after
         for file in before - named:
             (self.folder / file).unlink(missing_ok=True)
 
-    def _contemporaries(self, part: Part) -> list[Part]:
-        dated = part.partition != UNDATED
-        return [
-            one for one in self.manifest.parts if one.partition == part.partition and not (dated and _apart(one, part))
-        ]
-
-    def _new(self, written: Written, there: Sequence[Part]) -> Written | None:
-        """A written part without what these parts have."""
-        if not there:
-            return written
-        asked = pa.table({"id": pa.array(written.ids, pa.binary(16))})  # noqa: F841 - DuckDB finds it by its name
-        files, part = [str(self.folder / one.file) for one in there], written.part
-        dated = part.partition not in {UNDATED, parts.REJECTED}
-        self._db.execute(*((_THERE_THEN, [files, part.first, part.last]) if dated else (_THERE, [files])))
-        known = [row[0] for row in self._db.fetchall()]
-        return parts.without(self.folder, written, known) if known else written
+    def _new(self, written: Written, there: Iterable[Part]) -> list[Part]:
+        """A written part without what these parts have; nothing if they have all of it."""
+        gone = known.of(self.folder, written, there)
+        return parts.without(self.folder, written, gone) if len(gone) else [written.part]
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""
@@ -108,15 +93,12 @@ class Writer:
             shutil.rmtree(room, ignore_errors=True)
 
 
-def _apart(one: Part, other: Part) -> bool:
-    if one.first is None or one.last is None or other.first is None or other.last is None:
-        return False
-    return one.last < other.first or one.first > other.last
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise unwritten(path, error) from error

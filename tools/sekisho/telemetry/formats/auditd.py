@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from typing import NamedTuple
 
 import orjson
 
@@ -15,26 +16,43 @@ _LINE = re.compile(
     r"msg=audit\((?P<second>\d{1,11})\.(?P<milli>\d{3}):(?P<serial>\d+)\): ?(?P<rest>.*)",
     re.DOTALL,
 )
-_PAIR = re.compile(r"""(?P<key>[\w-]+)=(?:"(?P<quoted>[^"]*)"|'(?P<inner>[^']*)'|(?P<bare>[^\s\x1d]*))""")
+# A key begins where a word does and is taken whole: else a long word without a value would be tried at each letter.
+_PAIR = re.compile(
+    r"""(?<![\w-])(?P<key>[\w-]++(?:\[\d++\])?)=(?:"(?P<quoted>[^"]*)"|'(?P<inner>[^']*)'|(?P<bare>[^\s\x1d]*))"""
+)
 _HEXADECIMAL = re.compile(r"(?:[0-9A-F]{2})+")
 # What the kernel writes in hexadecimal when it has a blank, a quote or a control character, and plain in quotes else.
-_ENCODED = {
-    "acct",
-    "cmd",
-    "comm",
-    "cwd",
-    "data",
-    "exe",
-    "key",
-    "name",
-    "path",
-    "proctitle",
-    "dir",
-    "ocomm",
-    "old",
-    "new",
-}
+_ENCODED = frozenset({"acct", "cmd", "comm", "cwd", "data", "dir", "exe", "key", "name", "ocomm", "path", "proctitle"})
 _REMEMBERED = 256  # serials whose records may come in between each other's
+
+
+class Record(NamedTuple):
+    """One record: of which host if it says so, its kind, its event, its text behind that, and all of it as fields.
+
+    `time` counts microseconds since 1970 in UTC; all records of an event have the same time and `serial`. What the
+    kernel wrote in hexadecimal is decoded in `fields`, and stands in `text` as it came.
+    """
+
+    node: str | None
+    kind: str
+    time: int
+    serial: str
+    text: str
+    fields: dict[str, str]
+
+    @property
+    def event(self) -> str:
+        """How its event is called in the log."""
+        return self.fields["msg"]
+
+
+def record(node: str | None, kind: str, time: int, serial: str, text: str) -> Record:
+    """The record that says so."""
+    fields = {"node": node} if node else {}
+    fields |= {"type": kind, "msg": f"audit({time // 1_000_000}.{time // 1000 % 1000:03d}:{serial})"}
+    for key, value in _pairs(text, kind):
+        fields.setdefault(key, value)
+    return Record(node, kind, time, serial, text, fields)
 
 
 def is_one(line: bytes) -> bool:
@@ -42,30 +60,31 @@ def is_one(line: bytes) -> bool:
     return line.startswith((b"type=", b"node=")) and MARK in line[:400]
 
 
+def parse(line: bytes) -> Record:
+    """The record of a line.
+
+    Raises:
+        NotARecord: it is no audit record.
+    """
+    found = _LINE.fullmatch(line.decode(errors="replace"))
+    if found is None:
+        raise NotARecord("not an audit record")
+    time = int(found["second"]) * 1_000_000 + int(found["milli"]) * 1000
+    return record(found["node"], found["type"], time, found["serial"], found["rest"])
+
+
 class Reader:
-    """Reads the lines of one stream: which record of its serial a line is, depends on those before it."""
+    """Reads the records of one stream: which of its serial a record is, depends on those before it."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
-    def read(self, line: bytes) -> Found:
-        """The record of a line.
-
-        Raises:
-            NotARecord: it is no audit record.
-        """
-        found = _LINE.fullmatch(line.decode(errors="replace"))
-        if found is None:
-            raise NotARecord("not an audit record")
-        record: dict[str, str] = {"node": found["node"]} if found["node"] else {}
-        record |= {"type": found["type"], "msg": f"audit({found['second']}.{found['milli']}:{found['serial']})"}
-        for key, value in _pairs(found["rest"], found["type"]):
-            record.setdefault(key, value)
-        time = int(found["second"]) * 1_000_000 + int(found["milli"]) * 1000
-        number = self._number(found["node"] or "", str(time), found["serial"])
+    def read(self, one: Record) -> Found:
+        """A record, known by its host, its event and its number in that."""
+        number = self._number(one.node or "", str(one.time), one.serial)
         # Without a host's name two hosts' records could be taken for one.
-        own = ("audit", found["node"], str(time), found["serial"], str(number)) if found["node"] else None
-        return Found(dict(record), orjson.dumps(record), time, own)
+        own = ("audit", one.node, str(one.time), one.serial, str(number)) if one.node else None
+        return Found(dict(one.fields), orjson.dumps(one.fields), one.time, own)
 
     def _number(self, *event: str) -> int:
         key = (event[0], event[1], event[2])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from sekisho.telemetry.event import EPOCH
+from sekisho.telemetry.formats import journal
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.identity import Own
 
-_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = EPOCH.replace(tzinfo=None)
+_NONE: dict[str, Any] = {}
 
 
 def read(line: bytes, zone: tzinfo) -> Found:
@@ -42,20 +45,25 @@ def of_record(record: dict[str, Any], source: bytes, zone: tzinfo) -> Found:
     own = None
     if "RecordNumber" in record:
         own = _windows(record.get("Hostname"), record.get("Channel"), record["RecordNumber"], record.get("EventTime"))
-    elif "__CURSOR" in record:
-        own = _journal(record["__CURSOR"])
+    elif journal.MARK in record:
+        return journal.of_record(record, source)
     return Found(record, source, _flat_time(record, zone), own)
 
 
+@lru_cache(maxsize=4096)  # events come in crowds
 def moment(text: str, assumed: tzinfo) -> int | None:
     """A time as ISO 8601 writes it, in microseconds since 1970 (UTC); one without a zone is of the zone `assumed`."""
     try:
         found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
-            found = found.replace(tzinfo=assumed)
-        return (found - EPOCH) // _MICROSECOND
+        if found.tzinfo is not None:
+            since = found - EPOCH
+        elif assumed is UTC:
+            since = found - _EPOCH
+        else:
+            since = found.replace(tzinfo=assumed) - EPOCH
     except (ValueError, OverflowError):
         return None
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _moment(text: object, assumed: tzinfo) -> int | None:
@@ -63,14 +71,16 @@ def _moment(text: object, assumed: tzinfo) -> int | None:
 
 
 def _flat_time(record: dict[str, Any], zone: tzinfo) -> int | None:
-    for field, assumed in (("@timestamp", zone), ("UtcTime", UTC), ("TimeCreated", zone), ("EventTime", zone)):
+    for field, assumed in (
+        ("@timestamp", zone),
+        ("UtcTime", UTC),
+        ("TimeCreated", zone),
+        ("EventTime", zone),
+        ("timestamp", zone),
+    ):
         if field in record and (found := _moment(record[field], assumed)) is not None:
             return found
     return None
-
-
-def _journal(cursor: object) -> Own | None:
-    return ("journal", cursor) if isinstance(cursor, str) and cursor else None
 
 
 def _windows(computer: object, channel: object, number: object, time: object) -> Own | None:
@@ -87,5 +97,5 @@ def _windows(computer: object, channel: object, number: object, time: object) ->
 
 
 def _mapping(record: dict[str, Any], key: str) -> dict[str, Any]:
-    found = record.get(key)
-    return found if isinstance(found, dict) else {}
+    found = record.get(key, _NONE)
+    return found if isinstance(found, dict) else _NONE

@@ -49,7 +49,7 @@ def read(line: bytes, zone: tzinfo, arrived: datetime) -> Found:
 
 
 def _yearless(text: str, zone: tzinfo, arrived: datetime) -> int | None:
-    for year in (arrived.year, arrived.year - 1):
+    for year in (arrived.year + 1, arrived.year, arrived.year - 1):  # in Japan a year begins before it does in UTC
         try:
             found = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").replace(tzinfo=zone)
         except ValueError:  # no such day, or the 29th of February in another year

@@ -1,0 +1,231 @@
+"""What happens on a terminal is at the collector: every record, under the terminal's name, whatever ends meanwhile."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import Any
+
+import pytest
+
+from prefecture import BIN, Prefecture, until
+from sekisho.telemetry.formats import snoopy
+from test_playbooks import AT_DESKS, nothing_done, play
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+PC = "pc-0009"
+PATIENCE = 90.0  # seconds for what is queued to arrive, on a machine that others use too
+SEGMENTS = "/var/spool/sekisho"
+FRAME = (
+    rf"<\d+>1 \d{{4}}-\d\d-\d\dT[\d:.]+\+09:00 {PC} sekisho - - "
+    rf"\[place@32473 file=\"{SEGMENTS}/\d{{20}}\.ndjson\" offset=\"\d+\"$"
+)
+# Which service listens: the collector's own, whatever its name is.
+UNIT = "ps -o unit= -p $(ss -Hltnp 'sport = :6514' | grep -o 'pid=[0-9]*' | head -1 | cut -d= -f2)"
+
+
+def word() -> str:
+    return f"w{secrets.token_hex(6)}"
+
+
+def arrived(town: Prefecture, marker: str) -> list[dict[str, Any]]:
+    """The journal's records with a word in them, as the collector has them from the terminal PC, each once."""
+    found = {}
+    for line in town.on("collector", f"grep -ah {marker} {SEGMENTS}/*.ndjson 2>/dev/null")[1].splitlines():
+        frame = json.loads(line)
+        assert frame["via"] == "relp"
+        if frame["peer"] == PC.upper():
+            head, _, record = frame["raw"].partition("] ")
+            assert re.match(FRAME, head)
+            told = json.loads(record)
+            found[told["__CURSOR"]] = told
+    return list(found.values())
+
+
+def awaited(town: Prefecture, marker: str, number: int = 1) -> list[dict[str, Any]]:
+    until(lambda: len(arrived(town, marker)) >= number, PATIENCE, f"{number} records with {marker}")
+    return arrived(town, marker)
+
+
+def text(record: dict[str, Any]) -> str:
+    """A record's message; the journal tells bytes that are no text as numbers."""
+    message = record["MESSAGE"]
+    return message if isinstance(message, str) else bytes(message or []).decode(errors="replace")
+
+
+def test_each_process_start_is_one_event(prefecture: Prefecture) -> None:
+    marker = word()
+    loop = f"i=0; while [ $i -lt 1000 ]; do /bin/true {marker}; i=$((i+1)); done"
+    prefecture.do(PC, f"runuser -u admin -- sh -c '{loop}'")
+    awaited(prefecture, marker, 1000)
+    prefecture.do(PC, f"logger {marker} last")  # what comes after the last has arrived too
+    until(lambda: any(text(one) == f"{marker} last" for one in arrived(prefecture, marker)), PATIENCE, "the last")
+    starts = [one for one in arrived(prefecture, marker) if text(one).endswith(f"//cmd=/bin/true {marker}")]
+    assert len(starts) == 1000
+    assert {(one["SYSLOG_IDENTIFIER"], one["_UID"], one["_HOSTNAME"]) for one in starts} == {("snoopy", "1000", PC)}
+    told = [
+        re.match(r"v1 pid=(\d+) ppid=(\d+) sid=\d+ uid=1000 euid=1000 gid=1000 egid=1000 tty=", text(one))
+        for one in starts
+    ]
+    assert len({one[1] for one in told if one}) == 1000
+    assert len({one[2] for one in told if one}) == 1
+    assert all(one and one[1] == start["_PID"] for one, start in zip(told, starts, strict=True))
+
+
+def test_an_argument_cannot_pretend_to_be_another_field(prefecture: Prefecture) -> None:
+    marker = word()
+    hostile = f"{marker} \\nuid=0 cwd=///file=/bin/su//cmd=su \\042,\\042_UID\\042:\\0420\\042 \\377 \\u3042"
+    prefecture.do(PC, f"""runuser -u admin -- bash -c '/bin/true "$(printf "{hostile}")"'""")
+    records = [one for one in awaited(prefecture, marker, 2) if "//file=/bin/true//cmd=" in text(one)]
+    assert len(records) == 1
+    assert records[0]["_UID"] == "1000"
+    numbers, _, strings = text(records[0]).partition(" cwd=")
+    assert re.fullmatch(r"v1 pid=\d+ ppid=\d+ sid=\d+ uid=1000 euid=1000 gid=1000 egid=1000 tty=\S+", numbers)
+    call = snoopy.read(text(records[0]))
+    assert call is not None
+    assert (call.uid, call.image) == ("1000", "/bin/true")
+    assert "\nuid=0 cwd=///file=/bin/su//cmd=su" in call.command_line
+    assert strings.endswith(call.command_line)
+
+
+def test_logins_sudo_and_8021x_arrive(prefecture: Prefecture) -> None:
+    marker = word()
+    prefecture.do(PC, f"runuser -u admin -- sudo /bin/echo {marker}")
+    done = prefecture.run(BIN / "ansible", "-i", "inventory/ledger", PC, "-m", "ping")
+    assert done.returncode == 0, done.stdout
+
+    def sudo() -> list[str]:
+        return [text(one) for one in arrived(prefecture, marker) if one["SYSLOG_IDENTIFIER"] == "sudo"]
+
+    until(sudo, PATIENCE, "what sudo did")
+    assert f"USER=root ; COMMAND=/bin/echo {marker}" in sudo()[0]
+    login = awaited(prefecture, "'Accepted publickey for admin from '")
+    assert {one["_COMM"] for one in login} == {"sshd"}
+    before = len(arrived(prefecture, "CTRL-EVENT-EAP-SUCCESS"))
+    prefecture.do(PC, "systemctl restart sekisho-supplicant")
+    until(lambda: len(arrived(prefecture, "CTRL-EVENT-EAP-SUCCESS")) > before, PATIENCE, "the authentication")
+    prefecture.at_desk(PC.upper())
+
+
+def test_what_the_firewall_accepts_and_drops_arrives(prefecture: Prefecture) -> None:
+    own = str(prefecture.do(PC, "ip -4 -o address show dev eth0")).split()[3].split("/")[0]
+    prefecture.run("nc", "-z", "-w", "1", own, "3389")
+    prefecture.do(PC, "curl --silent --output /dev/null --insecure --max-time 5 https://10.110.0.10/")
+
+    def decided(prefix: str, **fields: object) -> list[dict[str, Any]]:
+        found = [json.loads(text(one)) for one in arrived(prefecture, "'oob.prefix'") if text(one).startswith("{")]
+        return [one for one in found if one["oob.prefix"] == prefix and fields.items() <= one.items()]
+
+    until(lambda: decided("dropped ", dest_ip=own, dest_port=3389), PATIENCE, "the packet that was dropped")
+    until(lambda: decided("accepted ", src_ip=own, dest_ip="10.110.0.10", dest_port=443), PATIENCE, "the connection")
+
+
+def test_what_a_users_program_says_arrives(prefecture: Prefecture) -> None:
+    """As the client of the file share does, and that of the screen transfer."""
+    marker = word()
+    prefecture.do(PC, f"runuser -u admin -- sh -c 'echo {marker} | systemd-cat -t rclone'")
+    until(
+        lambda: (
+            [(one["SYSLOG_IDENTIFIER"], one["_UID"]) for one in arrived(prefecture, marker) if text(one) == marker]
+            == [("rclone", "1000")]
+        ),
+        PATIENCE,
+        "the line",
+    )
+
+
+# A record as a program hands it to the journal, with a message of N octets.
+LONG = """
+import fcntl, os, socket, struct
+file = os.memfd_create("record", os.MFD_ALLOW_SEALING)
+os.write(file, b"SYSLOG_IDENTIFIER={0}\\nMESSAGE\\n" + struct.pack("<Q", {1}) + b"x" * {1} + b"\\n")
+fcntl.fcntl(file, 1033, 15)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+    journal.connect("/run/systemd/journal/socket")
+    socket.send_fds(journal, [b""], [file])
+"""
+
+
+def test_a_long_record_arrives(prefecture: Prefecture) -> None:
+    """One that rsyslog would cut keeps its beginning; of one too long for memory, the rest arrives."""
+    marker = word()
+    for length in (200_000, 2_000_000, 20_000_000):
+        prefecture.do(PC, f"python3 -c '{LONG.format(marker, length)}'")
+    prefecture.do(PC, f"logger -t {marker} after")
+
+    def messages() -> list[Any]:
+        return [one["MESSAGE"] for one in arrived(prefecture, marker) if one["SYSLOG_IDENTIFIER"] == marker]
+
+    until(lambda: "after" in messages(), PATIENCE, "what follows them")
+    told = [one.get("SEKISHO_SHORTENED") for one in arrived(prefecture, marker) if one["SYSLOG_IDENTIFIER"] == marker]
+    assert [len(one or "") for one in messages()] == [200_000, 65_536, 0, 5]
+    assert told == [None, ["MESSAGE"], ["fields of more than 4096 octets"], None]
+
+
+def test_nothing_is_lost_while_the_collector_is_away(prefecture: Prefecture) -> None:
+    """It is away; on the terminal all that takes part is killed, and the power goes, while lines are written."""
+    marker, unit = word(), prefecture.do("collector", UNIT).strip()
+    written = 0
+
+    def write(number: int, *meanwhile: str) -> None:
+        nonlocal written
+        lines = f"seq -f '{marker} serial=%.0f' {written} {written + number - 1} | systemd-cat -t serial"
+        prefecture.do(PC, f"{lines} & {' '.join(f'sleep 0.3; {one};' for one in meanwhile)} wait; journalctl --sync")
+        written += number
+
+    killed = [f"systemctl kill --kill-whom=main --signal=KILL {one}" for one in ("rsyslog", "sekisho-journal")]
+    write(2000, *killed)
+    prefecture.do("collector", f"systemctl stop {unit}")
+    try:
+        write(6000, *killed, *killed)
+        prefecture.lab.power([PC], on=False)
+        prefecture.lab.power([PC], on=True)
+        until(lambda: prefecture.on(PC, "systemctl is-active sekisho-journal rsyslog")[0] == 0, 60, "it has started")
+        write(6000, *killed)
+        prefecture.at_desk(PC.upper())
+    finally:
+        prefecture.do("collector", f"systemctl start {unit}")
+    write(1000, *killed)
+
+    def serials() -> set[int]:
+        found = (re.fullmatch(rf"{marker} serial=(\d+)", text(one)) for one in arrived(prefecture, marker))
+        return {int(one[1]) for one in found if one}
+
+    until(lambda: len(serials()) >= written, 3 * PATIENCE, f"{written} lines")
+    assert serials() == set(range(written))
+
+
+def test_what_has_arrived_is_removed_from_the_terminal(prefecture: Prefecture) -> None:
+    marker, held = word(), f"cat {SEGMENTS}/*.ndjson | wc -c"
+    line = "x" * 1000
+    for _ in range(4):
+        prefecture.do(PC, f"seq -f '{marker} %.0f {line}' 4000 | systemd-cat -t bulk")
+        until(lambda: arrived(prefecture, f"'{marker} 4000 '"), PATIENCE, "the last line")
+    # 16,000 lines of some 1.8 kB were written. What is kept is what may be unacknowledged, and a segment or two.
+    assert int(prefecture.do(PC, held)) < 12 * 1024**2
+
+
+def test_a_second_run_changes_nothing(prefecture: Prefecture) -> None:
+    words = ("--limit", f"{PC},pc-0010")
+    nothing_done(play(prefecture, "log_shipping.yml", *words))
+    nothing_done(play(prefecture, "log_shipping.yml", *words, "--check", "--diff"))
+    nothing_done(play(prefecture, "terminals.yml", *words, *AT_DESKS))
+
+
+def test_check_mode_tells_what_has_drifted(prefecture: Prefecture) -> None:
+    prefecture.do(
+        PC, "echo '# by hand' >>/etc/rsyslog.conf; sed -i d /etc/ld.so.preload; systemctl stop sekisho-firewall-log"
+    )
+    expected = {
+        (PC, "The log agent is configured"),
+        (PC, "Restart the log agent"),
+        (PC, "The library is loaded into every program"),
+        (PC, "The log of the host firewall runs"),
+    }
+    told = play(prefecture, "log_shipping.yml", "--limit", PC, "--check", "--diff")
+    assert (told.code, told.changed) == (0, expected)
+    assert "by hand" in prefecture.do(PC, "cat /etc/rsyslog.conf")
+    mended = play(prefecture, "log_shipping.yml", "--limit", PC)
+    assert (mended.code, mended.changed) == (0, expected)
+    nothing_done(play(prefecture, "log_shipping.yml", "--limit", PC))
