@@ -22,11 +22,11 @@ from elasticsearch.helpers import parallel_bulk
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "elastic"), str(ROOT / "tests" / "bench")]
 
-from cluster import Cluster  # noqa: E402
 from ingest import recordings, varied  # noqa: E402
-from recordings import read  # noqa: E402
 
+from cluster import Cluster  # noqa: E402
 from conftest import Place, place_of, settings_of  # noqa: E402
+from recordings import read  # noqa: E402
 from sekisho.telemetry.elastic import bulk, document, template  # noqa: E402
 from sekisho.telemetry.event import Event  # noqa: E402
 from sekisho.telemetry.query import Search  # noqa: E402

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import orjson
 import pytest
-from cluster import Cluster
-from recordings import read
 
+from cluster import Cluster
 from conftest import Place, place_of, settings_of
+from recordings import read
 from sekisho.telemetry.elastic import template
 from sekisho.telemetry.event import Event
 from sekisho.telemetry.query import Search
