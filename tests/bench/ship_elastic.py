@@ -24,8 +24,7 @@ sys.path[:0] = [str(ROOT / "tests" / "elastic"), str(ROOT / "tests" / "bench")]
 
 from ingest import recordings, varied  # noqa: E402
 
-from cluster import Cluster  # noqa: E402
-from conftest import Place, place_of, settings_of  # noqa: E402
+from conftest import Place, place_of, server  # noqa: E402
 from recordings import read  # noqa: E402
 from sekisho.telemetry.elastic import bulk, document, template  # noqa: E402
 from sekisho.telemetry.event import Event  # noqa: E402
@@ -84,8 +83,8 @@ def main(count: int) -> int:
     events = events_of(count)
     documents = ready(events)
     print(f"{count:,} events of {sum(len(event.source) for event in events) / count:,.0f} octets")
-    with Cluster() as cluster, tempfile.TemporaryDirectory() as folder:
-        place = place_of(settings_of(cluster, replicas=0), Path(folder))
+    with server() as settings, tempfile.TemporaryDirectory() as folder:
+        place = place_of(settings, Path(folder))
         timed(place, count, lambda: ours(place, events))  # the server warms up
         pairs = [
             (
