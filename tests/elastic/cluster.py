@@ -36,7 +36,7 @@ VERSION = "8.19.5"
 ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
 USER = "sekisho"
 _UID = 61910  # nobody's: the server refuses to run as root
-_PATIENCE = 240.0  # seconds for a start, on a machine that is busy with other things
+_PATIENCE = 600.0  # seconds for a start, on a machine that is busy with other things
 _ROOT = os.geteuid() == 0
 _CACHE = Path("/var/cache/sekisho") if _ROOT else Path.home() / ".cache" / "sekisho"
 
@@ -171,8 +171,10 @@ class Cluster:
             source = distribution() / "config"
             for file in ("log4j2.properties", "role_mapping.yml", "roles.yml"):
                 _own(own / "config" / file, (source / file).read_text())
-            options = (source / "jvm.options").read_text().replace("logs/", f"{own}/logs/")
-            _own(own / "config" / "jvm.options", options.replace("HeapDumpPath=data", f"HeapDumpPath={own}/data"))
+            options = (source / "jvm.options").read_text().splitlines(keepends=True)
+            kept = "".join(line for line in options if "-Xlog:" not in line)  # of each pause: much to write
+            kept = kept.replace("logs/", f"{own}/logs/").replace("HeapDumpPath=data", f"HeapDumpPath={own}/data")
+            _own(own / "config" / "jvm.options", kept)
             _own(own / "config" / "users", f"{USER}:{_hashed(self.password)}\n")
             _own(own / "config" / "users_roles", f"superuser:{USER}\n")
             for file, content in (("ca.pem", authority), ("node.key", key), ("node.pem", certificate)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,13 @@ class Place(NamedTuple):
 @pytest.fixture(scope="session")
 def settings() -> Iterator[Settings]:
     """How to reach the server."""
+    with server() as reached:
+        yield reached
+
+
+@contextmanager
+def server() -> Iterator[Settings]:
+    """A server as long as the context lasts: the one that the environment names, or one node of our own."""
     if url := os.environ.get("SEKISHO_TEST_ES_URL"):
         given = {"ca_file": "CA", "user": "USER", "password_file": "PASSWORD_FILE"}
         some = {name: os.environ.get(f"SEKISHO_TEST_ES_{word}") for name, word in given.items()}

@@ -359,3 +359,10 @@ def test_a_query_that_cannot_be_read_says_from_where(text: str) -> None:
 def test_a_query_is_read_or_refused_in_words(text: str) -> None:
     with suppress(BadInput):
         assert all(term.value for term in query.parse(text) if '""' not in text)
+
+
+def test_a_field_with_an_empty_name_in_it_is_looked_for_and_not_stumbled_over(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"a..b":"dots","a":{"":{"b":"deep"}},"end.":"x"}\n')
+    store = EmbeddedStore(tmp_path / "events")
+    take(store, tmp_path / "a.json")
+    assert [store.count(Search(query.parse(text))) for text in ("a..b:dots", "end.:x", "a..b:deep")] == [1, 1, 0]

@@ -46,7 +46,8 @@ def _condition(term: Term) -> tuple[str, list[object]]:
         return f"{_quoted(term.field)} ILIKE ? ESCAPE '\\'", [pattern]
     paths = [_path([name]) for name in MESSAGES]
     if term.field != "message":
-        paths = [_path(term.field.split(".")), _path([term.field])]
+        keys = term.field.split(".")
+        paths = [_path(keys if all(keys) else [term.field]), _path([term.field])]  # no path leads through an empty name
     return "coalesce(json_extract_string(source, ?), json_extract_string(source, ?)) ILIKE ? ESCAPE '\\'", [
         *paths,
         pattern,
