@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 HEAP = ("-e", "elasticsearch_heap=512m")
 INDEX = "logs-sekisho.endpoint-2026.11.24"
 PORTS = (22, 9200, 9300)
+SETTING = {"persistent": {"cluster.routing.allocation.enable": "none"}}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_a_terminals_certificate_is_no_nodes_certificate(nodes: Nodes) -> None:
         ("sekisho_writer", "DELETE", f"/{INDEX}/_doc/0", None, 403),
         ("sekisho_writer", "DELETE", f"/{INDEX}", None, 403),
         ("sekisho_writer", "PUT", "/other/_create/1", {"n": 1}, 403),
-        ("sekisho_writer", "PUT", "/_cluster/settings", {"persistent": {}}, 403),
+        ("sekisho_writer", "PUT", "/_cluster/settings", SETTING, 403),
         ("sekisho_reader", "GET", f"/{INDEX}/_search", None, 200),
         ("sekisho_reader", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
         ("sekisho_reader", "DELETE", f"/{INDEX}/_doc/0", None, 403),
