@@ -41,7 +41,8 @@ def certificate(authority: Authority, folder: Path, name: str, *, server: bool =
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    signed = authority.sign(request.public_bytes(serialization.Encoding.PEM), name, service=Service() if server else None)
+    service = Service() if server else None
+    signed = authority.sign(request.public_bytes(serialization.Encoding.PEM), name, service=service)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "server.key").write_bytes(key.private_bytes(*form))
     (folder / "server.crt").write_bytes(pem(signed))
