@@ -73,9 +73,9 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
             key = identity.of_place(origin.fingerprint, offset, raw)
             rejects.append(Reject(key, raw, found, origin.name, offset))
         else:
-            own = found.own
+            record, source, time, own = found
             key = identity.of_own(own) if own else identity.of_place(origin.fingerprint, offset, raw)
-            events.append(Event(key, found.time, found.source, origin.name, offset, ecs.of(found.record)))
+            events.append(Event(key, time, source, origin.name, offset, ecs.of(record)))
     return events, rejects
 
 
