@@ -78,21 +78,23 @@ def ingest(
     zone = ZoneInfo(policy.read().zone)
     bars = Bars(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.description}"),
         console=screen(stderr=True),
         disable=as_json,
     )
     with Workers() as workers, store.writing() as writer, bars:
-        task = bars.add_task("", total=sum(path.stat().st_size for path in files if path.is_file()))
+        size = sum(path.stat().st_size for path in files if path.is_file())
+        task = bars.add_task("", total=size)
 
         def tell(progress: Progress) -> None:
             done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
             bars.update(task, description=f"{escape(Path(progress.name).name)}  {done}", completed=progress.octets)
 
         total = ingesting.ingest(files, writer, zone, tell, workers)
+        bars.update(task, completed=size)
     if as_json:
         print_json(total._asdict())
     else:
