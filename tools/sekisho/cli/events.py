@@ -40,6 +40,7 @@ from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
 
 FOLDER = "events"  # of the state, for the embedded store
+_NAME = 24  # letters of a file's name beside the bar
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
 
@@ -78,7 +79,7 @@ def ingest(
     zone = ZoneInfo(policy.read().zone)
     bars = Bars(
         SpinnerColumn(),
-        BarColumn(),
+        BarColumn(bar_width=16),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
@@ -91,7 +92,9 @@ def ingest(
 
         def tell(progress: Progress) -> None:
             done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
-            bars.update(task, description=f"{escape(Path(progress.name).name)}  {done}", completed=progress.octets)
+            name = Path(progress.name).name
+            short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"  # or it would push the bar out
+            bars.update(task, description=f"{done}  {escape(short)}", completed=progress.octets)
 
         total = ingesting.ingest(files, writer, zone, tell, workers)
         bars.update(task, completed=size)
