@@ -81,7 +81,9 @@ def test_an_argument_cannot_pretend_to_be_another_field(prefecture: Prefecture) 
     assert len(records) == 1
     assert records[0]["_UID"] == "1000"
     numbers, _, strings = text(records[0]).partition(" cwd=")
-    assert re.fullmatch(r"v1 pid=\d+ ppid=\d+ sid=\d+ uid=1000 euid=1000 gid=1000 egid=1000 user=admin tty=\S+", numbers)
+    assert re.fullmatch(
+        r"v1 pid=\d+ ppid=\d+ sid=\d+ uid=1000 euid=1000 gid=1000 egid=1000 user=admin tty=\S+", numbers
+    )
     call = snoopy.read(text(records[0]))
     assert call is not None
     assert (call.uid, call.image) == ("1000", "/bin/true")
