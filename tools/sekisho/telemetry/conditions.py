@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sekisho.telemetry.event import FIELDS
 from sekisho.telemetry.query import Search, Term
 
-COLUMNS = ("id", "time", "source", "file", "offset", *FIELDS)
+COLUMNS = ("id", "time", "source", "file", "offset", "arrived", *FIELDS)
 MESSAGES = ("message", "Message")  # a message is not kept a second time: it is the source's own
 
 

@@ -11,7 +11,8 @@ from sekisho.telemetry.elastic import template
 from sekisho.telemetry.elastic.fields import ALL, Flat
 from sekisho.telemetry.event import FIELDS, Ecs, Event, Reject, moment, partition
 
-WANTED = ("event.original", "log.file.path", "log.offset", "sekisho.ecs", "sekisho.time", *FIELDS)  # to read one back
+# To read one back.
+WANTED = ("event.original", "log.file.path", "log.offset", "sekisho.arrived", "sekisho.ecs", "sekisho.time", *FIELDS)
 
 
 class Item(NamedTuple):
@@ -52,9 +53,8 @@ def event(hit: dict[str, Any]) -> Event:
     values = found.get("sekisho.ecs")
     ecs = Ecs(*orjson.loads(values)) if values else Ecs(*map(found.get, FIELDS))
     source = found["event.original"].encode()
-    return Event(
-        bytes.fromhex(hit["_id"]), found.get("sekisho.time"), source, found["log.file.path"], found["log.offset"], ecs
-    )
+    time, arrived = found.get("sekisho.time"), found.get("sekisho.arrived")
+    return Event(bytes.fromhex(hit["_id"]), time, source, found["log.file.path"], found["log.offset"], ecs, arrived)
 
 
 def _fields(event: Event, key: str, arrived: str) -> dict[str, Any]:
@@ -71,6 +71,8 @@ def _fields(event: Event, key: str, arrived: str) -> dict[str, Any]:
         found["sekisho.ecs"] = orjson.dumps(tuple(event.ecs)).decode()
     if apart:
         found["sekisho.apart"] = [ALL] if ALL in apart else sorted(name for name in apart if len(name) <= 512)
+    if event.arrived is not None:
+        found["sekisho.arrived"] = event.arrived
     if event.time is not None:
         found["sekisho.time"] = event.time
         try:

@@ -22,7 +22,7 @@ _METADATA = frozenset(
 OURS = frozenset(
     {
         "@timestamp", "event.id", "event.ingested", "event.original", "log.file.path", "log.offset",
-        "sekisho.apart", "sekisho.ecs", "sekisho.raw", "sekisho.time",
+        "sekisho.apart", "sekisho.arrived", "sekisho.ecs", "sekisho.raw", "sekisho.time",
     }
 )  # fmt: skip
 _LONGEST = 512  # characters of a name

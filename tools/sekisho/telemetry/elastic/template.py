@@ -69,6 +69,7 @@ def body(replicas: int) -> dict[str, Any]:
                     "sekisho.apart": {"type": "keyword"},
                     "sekisho.ecs": _KEPT,
                     "sekisho.raw": {"type": "binary"},
+                    "sekisho.arrived": {"type": "long"},
                     "sekisho.time": {"type": "long"},
                     **dict.fromkeys(FIELDS, _FIELD),
                 },

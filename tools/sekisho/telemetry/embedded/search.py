@@ -22,8 +22,8 @@ def events(folder: Path, asked: Search, *, limit: int | None = None) -> Iterator
     with duckdb.connect() as db:
         found = _answer(db, folder, asked, conditions.columns(), tail)
         while rows := found.fetchmany(1000) if found else []:
-            for key, time, source, file, offset, *ecs in rows:
-                yield Event(key, time, source.encode(), file, offset, Ecs(*ecs))
+            for key, time, source, file, offset, arrived, *ecs in rows:
+                yield Event(key, time, source.encode(), file, offset, Ecs(*ecs), arrived)
 
 
 def count(folder: Path, asked: Search) -> int:
