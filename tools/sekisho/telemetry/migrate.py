@@ -112,7 +112,13 @@ def _rows(folder: Path, part: Part) -> Iterator[tuple[list[Event], list[Reject]]
             if rejected:
                 yield [], [Reject(*row) for row in rows]
             else:
-                yield [Event(row[0], row[1], row[2].encode(), row[3], row[4], Ecs(*row[5:])) for row in rows], []
+                yield [_event(*row) for row in rows], []
+
+
+def _event(
+    key: bytes, time: int | None, source: str, file: str, offset: int, arrived: int | None, *ecs: str | None
+) -> Event:
+    return Event(key, time, source.encode(), file, offset, Ecs(*ecs), arrived)
 
 
 def _done(path: Path) -> _Done:
