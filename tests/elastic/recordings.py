@@ -12,9 +12,9 @@ from typing import Any
 from sekisho.core.clock import JAPAN
 from sekisho.telemetry import identity, reading, stream
 from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.formats import auditd, evtx
+from sekisho.telemetry.formats import evtx
 from sekisho.telemetry.formats.found import Found
-from sekisho.telemetry.reading import Clock, Origin, Piece
+from sekisho.telemetry.reading import Clock, Memory, Origin, Piece
 
 ROOT = Path(__file__).parents[2]
 CORPORA = Path(os.environ.get("SEKISHO_CORPORA", ROOT.parent / "shared" / "corpora"))
@@ -76,14 +76,12 @@ def recorded() -> Iterator[tuple[list[Event], list[Reject]]]:
                 ]
                 yield reading.known(pieces, origin)
                 continue
-            audit = auditd.Reader()
+            memory = Memory()
             for block in stream.blocks(chunks):
-                pieces = (
-                    [reading.of_broken(block)]
-                    if isinstance(block, stream.Broken)
-                    else reading.in_block(block, audit, CLOCK)
-                )
+                broken = isinstance(block, stream.Broken)
+                pieces = [reading.of_broken(block)] if broken else reading.in_block(block, memory, CLOCK)
                 yield reading.known(pieces, origin)
+            yield reading.known(memory.rest(), origin)
 
 
 def sample(step: int) -> list[Event]:
@@ -100,6 +98,6 @@ def trapped() -> list[Event]:
 def read(lines: bytes, name: str = "lines") -> list[Event]:
     """The events of lines."""
     origin = Origin(name, identity.fingerprint(name.encode()))
-    events, rejects = reading.known(reading.in_block(stream.Block(0, lines), auditd.Reader(), CLOCK), origin)
+    events, rejects = reading.known(reading.in_block(stream.Block(0, lines), None, CLOCK), origin)
     assert not rejects
     return events

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sekisho.core.errors import SekishoError
 from sekisho.core.files import write_atomic
 from sekisho.core.language import Both
+from sekisho.telemetry import conditions
 from sekisho.telemetry.elastic import connection, days
 from sekisho.telemetry.elastic import ingest as ingesting
 from sekisho.telemetry.elastic.ingest import ShortFiles
@@ -26,6 +27,7 @@ from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import Ecs, Event, Reject
 
 _ROWS = 5000  # at once
+_REJECT = ("id", "raw", "why", "file", "offset")
 
 
 class Moved(NamedTuple):
@@ -104,19 +106,19 @@ def _compare(manifest: Manifest, target: ElasticStore) -> None:
 def _rows(folder: Path, part: Part) -> Iterator[tuple[list[Event], list[Reject]]]:
     with pq.ParquetFile(folder / part.file) as file:
         for batch in file.iter_batches(batch_size=_ROWS):
-            columns = [column.to_pylist() for column in batch.columns]
-            if "why" in batch.schema.names:
-                at = dict(zip(batch.schema.names, columns, strict=True))
-                rows = zip(at["id"], at["raw"], at["why"], at["file"], at["offset"], strict=True)
+            rejected = "why" in batch.schema.names
+            columns = batch.select(_REJECT if rejected else conditions.COLUMNS).columns
+            rows = zip(*(column.to_pylist() for column in columns), strict=True)
+            if rejected:
                 yield [], [Reject(*row) for row in rows]
             else:
-                yield (
-                    [
-                        Event(key, time, source.encode(), name, offset, Ecs(*ecs))
-                        for key, time, name, offset, source, *ecs in zip(*columns, strict=True)
-                    ],
-                    [],
-                )
+                yield [_event(*row) for row in rows], []
+
+
+def _event(
+    key: bytes, time: int | None, source: str, file: str, offset: int, arrived: int | None, *ecs: str | None
+) -> Event:
+    return Event(key, time, source.encode(), file, offset, Ecs(*ecs), arrived)
 
 
 def _done(path: Path) -> _Done:

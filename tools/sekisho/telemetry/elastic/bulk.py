@@ -32,7 +32,10 @@ ITEMS = 500  # of a batch
 OCTETS = 5 * 1024 * 1024
 _FIRST, _LAST = 0.25, 30.0  # seconds between two tries
 _SILENCE = 60.0  # seconds after which the same trouble is told again
-_ANSWER = "errors,items.create.status,items.create.error.type,items.create.error.reason"
+_ASKED = {
+    "filter_path": "errors,items.create.status,items.create.error.type,items.create.error.reason",
+    "timeout": "30s",  # for a shard that is away; shorter than our own patience
+}
 _HEADERS = {
     "accept": "application/vnd.elasticsearch+json; compatible-with=8",
     "content-type": "application/vnd.elasticsearch+x-ndjson; compatible-with=8",
@@ -125,9 +128,7 @@ class Writer:
     def _send(self, items: list[Item]) -> tuple[_Settled, list[Item]]:
         """Send once; what is settled, and what has to be sent again."""
         body = b"".join(item.lines for item in items)
-        answer: Any = self._client.perform_request(
-            "POST", "/_bulk", params={"filter_path": _ANSWER}, headers=_HEADERS, body=body
-        ).body
+        answer: Any = self._client.perform_request("POST", "/_bulk", params=_ASKED, headers=_HEADERS, body=body).body
         answers = answer.get("items", ())
         if len(answers) != len(items):
             self._trouble.of(Both("応答が途中で切れた", "an answer was cut short"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from elastic_transport import OrjsonSerializer, TlsError
-from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
+from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, TransportError, UnsupportedProductError
 
 from sekisho.core.errors import Missing, SekishoError
 from sekisho.core.language import Both
@@ -18,6 +19,9 @@ from sekisho.telemetry.elastic.settings import Settings, secret
 PATIENCE = 60.0  # seconds for one answer
 _LARGEST = 100 * 1024 * 1024  # octets of a request, when the server does not tell
 _JSON = "application/vnd.elasticsearch+json"
+
+
+warnings.simplefilter("ignore", ElasticsearchWarning)  # deprecations are for us, not for officials
 
 
 class _Json(OrjsonSerializer):

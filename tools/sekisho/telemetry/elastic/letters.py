@@ -94,7 +94,13 @@ def split(some: Iterable[Event | Reject]) -> tuple[list[Event], list[Reject]]:
 def _fields(what: Event | Reject) -> dict[str, object]:
     common: dict[str, object] = {"id": what.id.hex(), "file": what.file, "offset": what.offset}
     if isinstance(what, Event):
-        return {**common, "time": what.time, "source": what.source.decode(), "ecs": list(what.ecs)}
+        return {
+            **common,
+            "time": what.time,
+            "source": what.source.decode(),
+            "ecs": list(what.ecs),
+            "arrived": what.arrived,
+        }
     return {**common, "set_aside_for": what.why, "raw": base64.b64encode(what.raw).decode()}
 
 
@@ -103,5 +109,6 @@ def _read(line: bytes) -> Event | Reject:
     key = bytes.fromhex(found["id"])
     if "source" in found:
         ecs = Ecs(*found["ecs"])
-        return Event(key, found["time"], found["source"].encode(), found["file"], found["offset"], ecs)
+        source, arrived = found["source"].encode(), found["arrived"]
+        return Event(key, found["time"], source, found["file"], found["offset"], ecs, arrived)
     return Reject(key, base64.b64decode(found["raw"]), found["set_aside_for"], found["file"], found["offset"])

@@ -43,8 +43,15 @@ def count(client: Elasticsearch, asked: Search) -> int:
     """How many events match."""
     if narrow.exact(asked):
         client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
-        found = client.count(index=template.EVENTS, query=narrow.query(asked, ()), allow_no_indices=True)
-        return int(found["count"])
+        found = client.search(
+            index=template.EVENTS,
+            query=narrow.query(asked, ()),
+            size=0,
+            track_total_hits=True,
+            allow_no_indices=True,
+            allow_partial_search_results=False,
+        )
+        return int(found["hits"]["total"]["value"])
     with duckdb.connect() as db, closing(_pages(client, asked)) as pages:
         return sum(len(_judged(db, asked, page)) for page in pages)
 
