@@ -25,10 +25,10 @@ SUPPLICANT = Path("/run/sekisho-supplicant") / CARD
 OWN = Path("/run/sekisho/supplicant-client")
 # They hold connections from an address that is gone, and TCP would wait for a quarter of an hour.
 FOLLOWERS = ["rsyslog.service"]
+LOOK = 60.0  # seconds after which the address is looked at although nothing was heard
 GRACE = 3.0  # seconds without an address, as a renewal has, before the rules become the closed ones
 # A switch opens the port a moment after the terminal was told of its success. A first question that comes too early is
 # lost, and networkd would repeat it only after four seconds.
-LOOK = 60.0  # seconds after which the address is looked at although nothing was heard
 AGAIN = 0.3  # seconds until the address is asked for again; twice as long each time, until networkd is left alone
 
 
@@ -146,8 +146,8 @@ def main():
     changes = subprocess.Popen([IP, "-4", "monitor", "address"], stdout=subprocess.PIPE, bufsize=0)
     rules, renewal, ears, pinged, looked = Rules(), Renewal(), None, 0.0, None
     while True:
-        # All is well, and a change wakes us: each look is a process start that goes to the log.
-        if looked is None or rules.lost is not None or time.monotonic() - looked > LOOK:
+        # While all is well a change wakes us: each look is a process start that goes to the log.
+        if looked is None or rules.lost is not None or not rules.applied or time.monotonic() - looked > LOOK:
             looked = time.monotonic()
             rules.follow()
         renewal.follow(rules)
