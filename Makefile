@@ -2,9 +2,9 @@
 PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client
+DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client maven openjdk-17-jre-headless
 
-.PHONY: setup demo lint test test-kills bench lock clean
+.PHONY: setup demo lint test test-kills bench elasticsearch lock clean
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/develop.txt pyproject.toml | debian
@@ -41,6 +41,11 @@ test-kills: setup
 bench: setup
 	$(BIN)/python tests/bench/ingest.py
 	$(BIN)/python tests/bench/wave.py
+	$(BIN)/python tests/bench/ship_elastic.py
+
+# One node of Elasticsearch on loopback, for a developer; prints its address, user, password file and CA.
+elasticsearch: setup
+	$(BIN)/python tests/elastic/cluster.py
 
 lock:
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal \

@@ -2,7 +2,8 @@
 """`make demo`: a migration night in the lab, driven through the command line as an official would.
 
 It brings up the lab, provisions it, lets a first migration be refused, obtains an auditor's countersignature, causes
-three mishaps on the machines themselves, moves the pilot wave, and leaves a verified evidence pack.
+three mishaps on the machines themselves, moves the pilot wave, and leaves a verified evidence pack. With
+STORE=elasticsearch the terminals' events go to three Elasticsearch nodes of the lab, else into the embedded store.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ STATE = BUILD / "state"
 AUDITOR = BUILD / "auditor"
 SEKISHO = Path(sys.executable).parent / "sekisho"
 LAB = "demo"
+STORE = os.environ.get("STORE", "embedded")
 VERBOSE = "-v" in sys.argv[1:]
 FORGOTTEN_RULE = """table inet old_product {
   chain output { type filter hook output priority 10; ip daddr 203.0.113.0/24 drop; }
@@ -87,7 +89,25 @@ def bring_up() -> None:
     control("fleet", "import", ROOT / "inventory" / "example" / "ledger.csv")
     chapter(3, "playbooks/site.yml で全体を構成する", "Everything on the machines is made by playbooks, over SSH")
     provision("site.yml")
+    if STORE == "elasticsearch":
+        lay_out_nodes()
     plug_in()
+
+
+def lay_out_nodes() -> None:
+    """The event store on three nodes of the lab. The archive is fetched by its name; an office provides its own."""
+    fetch = [sys.executable, str(ROOT / "tests" / "elastic" / "archive.py")]
+    archive = subprocess.run(fetch, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    words = (f"elasticsearch_archive={archive}", "elasticsearch_heap=512m", "elasticsearch_trial=true")
+    provision("elasticsearch.yml", words=[part for word in words for part in ("-e", word)])
+    hosts = json.loads(control("fleet", "inventory", quiet=True))["_meta"]["hostvars"]
+    nodes = [one["ansible_host"] for one in hosts.values() if one.get("role") == "elasticsearch"]
+    control(
+        *("store", "init"),
+        *(word for address in nodes for word in ("--elasticsearch", f"https://{address}:9200")),
+        *("--ca-file", STATE / "ca" / "ca.crt", "--user", "sekisho_writer"),
+        *("--password-file", STATE / "secrets" / "elasticsearch" / "sekisho_writer"),
+    )
 
 
 def plug_in() -> None:
@@ -103,7 +123,7 @@ def plug_in() -> None:
     console.print(f"  {len(ports())} 台が 802.1X で認証済み / authenticated at their desks")
 
 
-def provision(*playbooks: str) -> None:
+def provision(*playbooks: str, words: Sequence[str] = ()) -> None:
     """Run playbooks by hand, as the README shows, with a line a task instead of a wall."""
     for playbook in playbooks:
         argv = [
@@ -116,7 +136,7 @@ def provision(*playbooks: str) -> None:
             "--",
             Path(sys.executable).parent / "ansible-playbook",
         ]
-        argv += ["-i", ROOT / "inventory" / "ledger", ROOT / "playbooks" / playbook]
+        argv += ["-i", ROOT / "inventory" / "ledger", ROOT / "playbooks" / playbook, *words]
         environment = {
             **os.environ,
             "SEKISHO_STATE": str(STATE),
@@ -221,6 +241,9 @@ def prove() -> None:
 
 def main() -> int:
     """Tell the story; 0 when it ended as told."""
+    if STORE not in {"embedded", "elasticsearch"}:
+        console.print(f"STORE={STORE}: embedded / elasticsearch", markup=False)
+        return 2
     started = time.monotonic()
     try:
         bring_up()

@@ -66,7 +66,7 @@ def recordings() -> list[dict[str, Any]]:
 
 def varied(some: list[dict[str, Any]], octets: int) -> Iterator[bytes]:
     """Events with hosts, times, numbers, paths and arguments of their own: plain repetition would compress too well."""
-    chance = random.Random(1)  # noqa: S311 - made-up events, not secrets
+    chance = random.Random(1)
     number, made = 0, 0
     while made < octets:
         event = dict(some[number % len(some)])

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sekisho.identity.ca import Authority, pem
+from sekisho.identity.ca import Authority, Service, pem
 from sekisho_collector import answer
 
 PROGRAM = Path(__file__).parents[2] / "playbooks/roles/collector/files"
@@ -41,7 +41,8 @@ def certificate(authority: Authority, folder: Path, name: str, *, server: bool =
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    signed = authority.sign(request.public_bytes(serialization.Encoding.PEM), name, server=server)
+    service = Service() if server else None
+    signed = authority.sign(request.public_bytes(serialization.Encoding.PEM), name, service=service)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "server.key").write_bytes(key.private_bytes(*form))
     (folder / "server.crt").write_bytes(pem(signed))

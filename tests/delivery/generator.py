@@ -1,8 +1,8 @@
-"""A terminal's log files as they grow: `generator.py FOLDER COUNT SECONDS` writes COUNT lines, each with its serial.
+"""A terminal's records as they come: `generator.py FOLDER POSITIONS COUNT SECONDS` appends COUNT lines to its segments.
 
-Every file has a name of its own and is closed after some thousand lines. Every ninth line is written twice, byte by
-byte the same, and is two events. The lines' times go over midnight in UTC. How often each serial was written follows
-from its number alone (`times`).
+The segments are the log agent's own, rolled and removed by its own program; only what the journal would say is made up.
+Every line has its serial. Every ninth is written twice, byte by byte the same, and is two events: it has no identity
+but its place. The lines' times go over midnight in UTC.
 """
 
 from __future__ import annotations
@@ -14,51 +14,37 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-LINES = 7_000  # of a file
+sys.path.insert(0, str(Path(__file__).parents[2] / "playbooks/roles/log_agent/files"))
+import sekisho_journal
+
 _MIDNIGHT = datetime(2026, 11, 25, tzinfo=UTC)
-
-
-def times(serial: int) -> int:
-    return 2 if serial % 9 == 0 else 1
 
 
 def serials(count: int) -> Counter[int]:
     """How often each serial stands in `count` lines."""
-    found: Counter[int] = Counter()
-    for serial, _ in _lines(count):
-        found[serial] += 1
-    return found
+    return Counter(serial for serial, _ in _lines(count))
 
 
 def _lines(count: int) -> Iterator[tuple[int, bytes]]:
     serial, made = 0, 0
     while made < count:
         when = _MIDNIGHT + timedelta(milliseconds=serial - count // 2)
-        line = b'{"@timestamp":"%s","serial":%d,"message":"%s"}\n' % (
-            when.isoformat(timespec="milliseconds").encode(),
-            serial,
-            b"%x " % (serial * 2654435761 % (1 << 32)) * 20,
-        )
-        for _ in range(min(times(serial), count - made)):
+        text = b"%x " % (serial * 2654435761 % (1 << 32)) * 20
+        line = b'{"@timestamp":"%s","serial":%d,"message":"%s"}\n' % (when.isoformat().encode(), serial, text)
+        for _ in range(min(2 if serial % 9 == 0 else 1, count - made)):
             yield serial, line
             made += 1
         serial += 1
 
 
-def write(folder: Path, count: int, seconds: float) -> None:
-    begun, number = time.monotonic(), 0
-    file = None
+def write(folder: Path, positions: Path, count: int, seconds: float) -> None:
+    sekisho_journal.SPOOL, sekisho_journal.POSITIONS = folder, positions
+    spool, begun = sekisho_journal.Spool(), time.monotonic()
     for made, (_, line) in enumerate(_lines(count)):
-        if made % LINES == 0:
-            if file:
-                file.close()
-            number += 1
-            file = (folder / f"{number:020d}.ndjson").open("ab", buffering=0)
-        assert file is not None
-        file.write(line)
+        spool.append(line)
         if made % 200 == 0 and (early := begun + seconds * made / count - time.monotonic()) > 0:
             time.sleep(early)
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    write(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

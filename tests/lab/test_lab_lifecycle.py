@@ -120,7 +120,7 @@ def test_the_host_sees_nothing_of_a_lab(plan: Path, tmp_path: Path) -> None:
 def test_killed_at_any_moment(plan: Path, tmp_path: Path) -> None:
     """`up` is killed at ten moments; the next `up`, or `down`, finds nothing that it stumbles over."""
     before = host()
-    chance = random.Random(3)  # noqa: S311 - moments, not secrets
+    chance = random.Random(3)
     for attempt in range(10):
         state = tmp_path / f"state{attempt}"
         words = [*SEKISHO, "up", "--name", ONE, "--topology", str(plan), "--state", str(state)]

@@ -63,7 +63,7 @@ def kill_at_random(prefecture: Prefecture, count: int, seed: int) -> None:
     assert all(line[0] == "confirmed" for line in wanted)
     prefecture.home(UNDISTURBED)
 
-    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+    chance = random.Random(seed)
     kills, where = 0, Counter[str]()
     wave = prefecture.wave(*DISTURBED)
     before = Chain(prefecture.opened()).head().length

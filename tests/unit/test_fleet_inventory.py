@@ -63,6 +63,7 @@ def test_groups_follow_the_ledger(state: State) -> None:
     assert groups["wave_pilot"]["hosts"]
     assert groups["core_router"]["hosts"] == ["core"]
     assert groups["business_system"]["hosts"] == ["gyomu", "juki"]
+    assert groups["elasticsearch"]["hosts"] == ["es-1", "es-2", "es-3"]
     assert "radius" not in groups
     assert {"radius", "control", "collector", "outside-web"} <= set(groups["_meta"]["hostvars"])
     assert "outside-probe" not in groups["_meta"]["hostvars"]

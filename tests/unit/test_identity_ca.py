@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sekisho.core.errors import BadInput, Refused
 from sekisho.identity import ca
-from sekisho.identity.ca import Authority
+from sekisho.identity.ca import Authority, Service
 
 
 def request(name: str, curve: ec.EllipticCurve | None = None) -> bytes:
@@ -27,6 +28,23 @@ def test_a_device_certificate_is_for_clients_only(tmp_path: Path) -> None:
     usage = signed.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     signed.verify_directly_issued_by(Authority(tmp_path).certificate)
+
+
+def test_a_servers_certificate_names_its_addresses_and_fits_only_its_purpose(tmp_path: Path) -> None:
+    asked, node = request("es-1"), Service((IPv4Address("10.160.0.11"),), peer=True)
+    signed = Authority(tmp_path).sign(asked, "es-1", service=node)
+    usage = signed.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(usage) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    names = signed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert list(names) == [x509.DNSName("es-1"), x509.IPAddress(IPv4Address("10.160.0.11"))]
+    assert ca.matches(signed, asked, "es-1", service=node)
+    moved = Service((IPv4Address("10.160.0.12"),), peer=True)
+    assert not any(ca.matches(signed, asked, "es-1", service=other) for other in (moved, Service(), None))
+
+
+def test_a_server_that_only_answers_calls_nobody(tmp_path: Path) -> None:
+    usage = Authority(tmp_path).sign(request("gyomu"), "gyomu", service=Service()).extensions
+    assert list(usage.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.SERVER_AUTH]
 
 
 def test_another_name_is_refused(tmp_path: Path) -> None:

@@ -12,21 +12,21 @@ from sekisho.core.errors import BadInput
 from sekisho.fleet import hosts
 from sekisho.policy import tiers
 
-COLLECTOR = "host: collector\n    from: [lgwan, internet, probation, quarantine]\n    ports: [tcp/6514]"
+COLLECTOR = "host: collector\n    from: [lgwan, internet, probation, quarantine]\n    ports: [tcp/6514, tcp/5044]"
 CONTROL = "host: control\n    to: [lgwan, internet, probation, quarantine, mynumber, kitting]"
-FLOW = "  - {from: lgwan, to: collector, ports: [tcp/6514], why: terminal logs}"
+FLOW = "  - {from: lgwan, to: collector, ports: [tcp/6514, tcp/5044], why: terminal logs}"
 RADIUS = "host: radius\n    from: switch"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        (FLOW, f"{FLOW}\n{FLOW.replace('6514', '22')}", "collector: from lgwan on tcp/22 is in a flow"),
+        (FLOW, f"{FLOW}\n{FLOW.replace('6514, tcp/5044', '22')}", "collector: from lgwan on tcp/22 is in a flow"),
         (COLLECTOR, COLLECTOR.replace("6514", "514"), "from internet on tcp/514 is under `shared`, but in no flow"),
-        (COLLECTOR, COLLECTOR.replace("[lgwan, ", "["), "collector: from lgwan on tcp/6514 is in a flow"),
-        (COLLECTOR, COLLECTOR.replace("from: [", "to: ["), "collector: from internet on tcp/6514 is in a flow"),
+        (COLLECTOR, COLLECTOR.replace("[lgwan, ", "["), "collector: from lgwan on tcp/5044 is in a flow"),
+        (COLLECTOR, COLLECTOR.replace("from: [", "to: ["), "collector: from internet on tcp/5044 is in a flow"),
         (COLLECTOR, "host: core\n    from: lgwan\n    ports: [udp/67]", "collector is not under `shared`"),
-        (COLLECTOR, COLLECTOR.replace("collector", "gyomu"), "gyomu: from internet on tcp/6514"),
+        (COLLECTOR, COLLECTOR.replace("collector", "gyomu"), "gyomu: from internet on tcp/5044"),
         (CONTROL, CONTROL.replace(", kitting", ""), "control: to kitting on tcp/22 is in a flow"),
         (RADIUS, RADIUS.replace("radius", "switch"), "radius is not under `shared`"),
         (RADIUS, "host: radius", "either `from` or `to`"),

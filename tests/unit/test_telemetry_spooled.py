@@ -212,7 +212,7 @@ def test_what_was_cut_off_is_told_in_time_and_only_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(100))
 def test_a_reader_that_begins_where_one_was_killed_finds_the_same(seed: int) -> None:
-    chance = Random(seed)  # noqa: S311 - for a test
+    chance = Random(seed)
     queues = [
         *(audit(n, 10 * n, peer=f"pc-{n % 3}") for n in range(5)),
         [spooled(frame(line, n)) for n, line in enumerate([JOURNAL, *LINES, "no format"] * 2)],

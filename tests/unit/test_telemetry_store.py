@@ -59,7 +59,7 @@ def generated(path: Path, count: int) -> Path:
 def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
     count = 100_000
     source = generated(tmp_path / "events.json", count)
-    state, chance = tmp_path / "state", random.Random(seed)  # noqa: S311 - moments, not secrets
+    state, chance = tmp_path / "state", random.Random(seed)
     words = [SEKISHO, "ingest", source, "--state", state]
     fell = 0
     while fell < kills:
@@ -165,7 +165,7 @@ def test_a_merge_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     state = tmp_path
     store = EmbeddedStore(state / "events")
     wanted = small_parts(store, tmp_path, 12)
-    chance = random.Random(5)  # noqa: S311 - moments, not secrets
+    chance = random.Random(5)
     killed = 0
     for _ in range(12):
         run = subprocess.Popen([SEKISHO, "store", "tidy", "--state", state], stdout=subprocess.DEVNULL)
@@ -223,7 +223,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
     try:
         store = EmbeddedStore(disk / "events")
         take(store, generated(tmp_path / "a.json", 100))
-        noise = random.Random(3)  # noqa: S311 - bytes that do not compress
+        noise = random.Random(3)
         big = tmp_path / "big.json"
         big.write_bytes(
             b"".join(b'{"serial":%d,"x":"%s"}\n' % (n, noise.randbytes(200).hex().encode()) for n in range(5000))
@@ -359,3 +359,10 @@ def test_a_query_that_cannot_be_read_says_from_where(text: str) -> None:
 def test_a_query_is_read_or_refused_in_words(text: str) -> None:
     with suppress(BadInput):
         assert all(term.value for term in query.parse(text) if '""' not in text)
+
+
+def test_a_field_with_an_empty_name_in_it_is_looked_for_and_not_stumbled_over(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"a..b":"dots","a":{"":{"b":"deep"}},"end.":"x"}\n')
+    store = EmbeddedStore(tmp_path / "events")
+    take(store, tmp_path / "a.json")
+    assert [store.count(Search(query.parse(text))) for text in ("a..b:dots", "end.:x", "a..b:deep")] == [1, 1, 0]

@@ -29,18 +29,18 @@ from sekisho.cli.options import (
 )
 from sekisho.cli.silent import silent
 from sekisho.core.clock import JAPAN
-from sekisho.core.errors import BadInput, Missing
+from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import ingest as ingesting
-from sekisho.telemetry import query
-from sekisho.telemetry.embedded.store import EmbeddedStore
+from sekisho.telemetry import query, stores
+from sekisho.telemetry.elastic import ingest as elastic
+from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import FIELDS, Event, moment
 from sekisho.telemetry.ingest import Progress
 from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
 
-FOLDER = "events"  # of the state, for the embedded store
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
 
@@ -51,24 +51,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(events, name="events")
 
 
-def there(state: Path) -> EmbeddedStore:
-    """The store of a state folder.
-
-    Raises:
-        Missing: nothing was ever taken into it: an empty answer would be taken for one.
-    """
-    store = EmbeddedStore(state / FOLDER)
-    if not store.folder.is_dir():
-        raise Missing(
-            Both(f"{state} にはまだイベントがない", f"{state} has no events yet"),
-            Both(
-                "--state を確かめるか、`sekisho ingest` で取り込む",
-                "check --state, or take some in by `sekisho ingest`",
-            ),
-        )
-    return store
-
-
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="NDJSON, EVTX, audit logs, syslog: plain, gz or zip.")],
     state: StateOption = DEFAULT_STATE,
@@ -76,7 +58,6 @@ def ingest(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
-    store = EmbeddedStore(state / FOLDER)
     zone = ZoneInfo(policy.read().zone)
     bars = Bars(
         SpinnerColumn(),
@@ -87,6 +68,7 @@ def ingest(
         console=screen(stderr=True),
         disable=as_json,
     )
+    store = stores.of(state, lambda trouble: bars.console.print(say(trouble), markup=False))
     with Workers() as workers, store.writing() as writer, bars:
         task = bars.add_task("", total=sum(path.stat().st_size for path in files if path.is_file()))
 
@@ -94,7 +76,10 @@ def ingest(
             done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
             bars.update(task, description=f"{escape(Path(progress.name).name)}  {done}", completed=progress.octets)
 
-        total = ingesting.ingest(files, writer, zone, tell, workers)
+        if isinstance(writer, Writer):
+            total = ingesting.ingest(files, writer, zone, tell, workers)
+        else:
+            total = elastic.ingest(files, writer, state, zone, tell)
     if as_json:
         print_json(total._asdict())
     else:
@@ -128,7 +113,7 @@ def find(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Find events, the latest first."""
-    store = there(state)
+    store = stores.there(state)
     wanted = Search(query.parse(asked), Span(_moment(since), _moment(until)))
     if count:
         found = store.count(wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,10 @@ from sekisho.core.language import Both
 from sekisho.core.state import open_state
 from sekisho.evidence.chain import Chain
 from sekisho.fleet.ledger import Ledger
+from sekisho.identity import accounts
 from sekisho.identity import enrol as enrolment
 from sekisho.identity.assignments import Assignments, differences
-from sekisho.identity.ca import Authority
+from sekisho.identity.ca import Authority, Service
 from sekisho.policy import tiers as policy
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what it would change.")]
@@ -45,10 +47,11 @@ def init(
     state: StateOption = DEFAULT_STATE,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Make the device CA and the key of the RADIUS server's one command, unless they are there."""
+    """Make the device CA and the keys of the RADIUS server's and the collector's one command, unless they are there."""
     folder = open_state(state).folder
     Authority(folder)
     sshkey.ensure(folder / "ssh" / "assign_ed25519", comment="sekisho-assign")
+    sshkey.ensure(folder / "ssh" / "spool_ed25519", comment="sekisho-spool")
 
 
 @app.command()
@@ -85,13 +88,18 @@ def sign_server(
     name: Annotated[str, typer.Argument(help="The server's name, as in its request.")],
     request: Annotated[typer.FileBinaryRead, typer.Argument(help="The request's file, or - for standard input.")],
     certificate: Annotated[Path, typer.Argument(help="Where the certificate is put.")],
+    addresses: Annotated[
+        list[IPv4Address] | None, typer.Option("--address", parser=IPv4Address, help="An address it is called by, too.")
+    ] = None,
+    peer: Annotated[bool, typer.Option("--peer", help="It opens connections to its like as well.")] = False,
     state: StateOption = DEFAULT_STATE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Sign a server's request, unless the certificate that is there still fits it."""
-    new = enrolment.sign_server(open_state(state), request.read(), certificate, name, dry_run=dry_run)
+    service = Service(tuple(addresses or ()), peer)
+    new = enrolment.sign_server(open_state(state), request.read(), certificate, name, service, dry_run=dry_run)
     if as_json:
         print_json({"changed": new})
         return
@@ -101,6 +109,26 @@ def sign_server(
         typer.echo(say(Both(f"{name}: 新しい証明書が要る", f"{name}: a new certificate would be signed")))
     else:
         typer.echo(say(Both(f"{name}: 新しい証明書を発行", f"{name}: a new certificate is signed")))
+
+
+@app.command("accounts")
+def make_accounts(
+    service: Annotated[str, typer.Argument(help="The service, such as elasticsearch.")],
+    names: Annotated[list[str], typer.Argument(help="Its accounts.")],
+    state: StateOption = DEFAULT_STATE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
+    """Make a service's passwords, unless they are there, in the state folder (secrets/SERVICE/NAME), with hashes."""
+    folder = open_state(state).folder / "secrets" / service
+    made = {name: accounts.account(folder, name, dry_run=dry_run) for name in names}
+    new = [name for name, (_, changed) in made.items() if changed]
+    if as_json:
+        print_json({"changed": bool(new), "hashes": {name: hashed for name, (hashed, _) in made.items()}})
+        return
+    shown = ", ".join(new) or "-"
+    typer.echo(say(Both(f"新しいパスワード: {shown}({folder})", f"new passwords: {shown} ({folder})")))
 
 
 @app.command("let-in-devices")

@@ -57,7 +57,8 @@ def ship(
         disable=as_json,
     )
     total, trouble = Shipped(), ""
-    with bars, stores.of(folder).writing() as writer:
+    store = stores.of(folder, lambda trouble: bars.console.print(say(trouble), markup=False))
+    with bars, store.writing() as writer:
         task = bars.add_task("", total=None)
 
         def tell(shipped: Shipped) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import typer
 
-from sekisho.cli import tables
-from sekisho.cli.events import there
+from sekisho.cli import elastic, tables
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -22,9 +21,13 @@ from sekisho.cli.options import (
 from sekisho.core.clock import japan, now
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
+from sekisho.telemetry import stores
+from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.embedded import tidy
+from sekisho.telemetry.embedded.store import EmbeddedStore
 
 app = typer.Typer(help="The event store.", no_args_is_help=True)
+elastic.register(app)
 
 
 def register(root: typer.Typer) -> None:
@@ -38,8 +41,33 @@ def status(
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """What the store holds: events, parts and octets of each day, and what was set aside."""
-    store = there(state)
+    """What the store holds: events and octets of each day, and what was set aside."""
+    store = stores.there(state)
+    found = elastic.status(store) if isinstance(store, ElasticStore) else _embedded(store)
+    if as_json:
+        print_json(found)
+        return
+    table = tables.table(
+        Both("日(UTC)", "day (UTC)"),
+        Both("イベント", "events"),
+        Both("ファイル", "parts"),
+        Both("MB", "MB"),
+        Both("最終到着", "last arrival"),
+    )
+    for name, day in found["days"].items():
+        size = f"{day['octets'] / 1_000_000:,.1f}"
+        table.add_row(name, f"{day['events']:,}", str(day.get("parts", "")), size, japan(day["arrived"]))
+    screen().print(table)
+    told = Both(
+        f"イベント {found['events']:,}件、取り置き {found['set_aside']:,}行",
+        f"{found['events']:,} events, {found['set_aside']:,} lines set aside",
+    )
+    typer.echo(say(told))
+    if isinstance(store, ElasticStore):
+        elastic.tell(found)
+
+
+def _embedded(store: EmbeddedStore) -> dict[str, Any]:
     manifest = store.manifest()
     days: dict[str, dict[str, Any]] = defaultdict(lambda: {"events": 0, "parts": 0, "octets": 0, "arrived": ""})
     for part in manifest.parts:
@@ -49,28 +77,7 @@ def status(
         day["octets"] += (store.folder / part.file).stat().st_size
         day["arrived"] = max(day["arrived"], part.arrived)
     aside = sum(part.rows for part in manifest.rejects)
-    if as_json:
-        print_json({"events": manifest.rows, "set_aside": aside, "days": dict(sorted(days.items()))})
-        return
-    table = tables.table(
-        Both("日(UTC)", "day (UTC)"),
-        Both("イベント", "events"),
-        Both("ファイル", "parts"),
-        Both("MB", "MB"),
-        Both("最終到着", "last arrival"),
-    )
-    for name, day in sorted(days.items()):
-        size = f"{day['octets'] / 1_000_000:,.1f}"
-        table.add_row(name, f"{day['events']:,}", str(day["parts"]), size, japan(day["arrived"]))
-    screen().print(table)
-    typer.echo(
-        say(
-            Both(
-                f"イベント {manifest.rows:,}件、取り置き {aside:,}行",
-                f"{manifest.rows:,} events, {aside:,} lines set aside",
-            )
-        )
-    )
+    return {"events": manifest.rows, "set_aside": aside, "days": dict(sorted(days.items()))}
 
 
 @app.command("tidy")
@@ -80,10 +87,14 @@ def tidy_up(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Merge small parts, and let go of days that are older than policies/telemetry.yml keeps them."""
-    kept = policy.read().retention_days
-    with there(state).writing() as writer:
-        gone = tidy.expire(writer, kept, now())
-        fewer = tidy.merge(writer)
+    kept, fewer = policy.read().retention_days, 0
+    store = stores.there(state)
+    if isinstance(store, ElasticStore):
+        gone = store.expire(kept, now())
+    else:
+        with store.writing() as writer:
+            gone = tidy.expire(writer, kept, now())
+            fewer = tidy.merge(writer)
     if as_json:
         print_json({"expired": gone, "parts_fewer": fewer})
         return

@@ -14,7 +14,9 @@ from sekisho.core.language import Both
 from sekisho.core.yamlfile import Strict, load
 from sekisho.policy.tiers import Tiers
 
-Role = Literal["control", "core_router", "access_switch", "radius", "business_system", "collector", "outside_web"]
+Role = Literal[
+    "control", "core_router", "access_switch", "radius", "business_system", "collector", "elasticsearch", "outside_web"
+]
 
 _SERVE_BOTH: tuple[Role, ...] = ("core_router", "access_switch", "radius", "control")  # by their office
 _MET_INTERNET = {"internet", "probation", "quarantine"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from cryptography import x509
@@ -22,6 +25,17 @@ _LARGEST = 16 * 1024
 _UNSIGNED = Both("署名はしていない", "nothing was signed")
 
 
+@dataclass(frozen=True)
+class Service:
+    """What a server's certificate is for: addresses by which it is called, beside its name, and whether it calls too.
+
+    `peer`: it opens connections to its like, which want a certificate of it.
+    """
+
+    addresses: Sequence[IPv4Address] = ()
+    peer: bool = False
+
+
 class Authority:
     """The CA of a state folder, made at first use."""
 
@@ -39,8 +53,8 @@ class Authority:
         self._key = key
         self.certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
 
-    def sign(self, request: bytes, name: str, *, server: bool = False) -> x509.Certificate:
-        """Sign a PEM request for `name`: a terminal's asset number, or a server's name.
+    def sign(self, request: bytes, name: str, *, service: Service | None = None) -> x509.Certificate:
+        """Sign a PEM request for `name`: a terminal's asset number, or with `service` a server's name.
 
         Raises:
             BadInput: it is no request, or its own signature is wrong.
@@ -63,7 +77,7 @@ class Authority:
                 ),
                 Both("鍵はプレイブックで作る", "make the key by the playbook"),
             )
-        usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+        usage, alternatives = _purpose(name, service)
         begin = now() - _SKEW
         builder = (
             x509.CertificateBuilder()
@@ -74,8 +88,8 @@ class Authority:
             .not_valid_before(begin)
             .not_valid_after(begin + timedelta(days=_DEVICE_DAYS))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name.lower())]), critical=False)
+            .add_extension(usage, critical=False)
+            .add_extension(alternatives, critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         return builder.sign(self._key, hashes.SHA256())
@@ -114,12 +128,22 @@ def serial(certificate: x509.Certificate) -> str:
     return digits if len(digits) % 2 == 0 else f"0{digits}"
 
 
-def matches(certificate: x509.Certificate, request: bytes, name: str) -> bool:
-    """The certificate is for the key of this request and good for a month more, so that there is nothing to sign."""
+def matches(certificate: x509.Certificate, request: bytes, name: str, *, service: Service | None = None) -> bool:
+    """The certificate is for this key and purpose and good for a month more, so that there is nothing to sign."""
     asked = _read(request, name)
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     same = certificate.public_key().public_bytes(*form) == asked.public_key().public_bytes(*form)
-    return same and certificate.not_valid_after_utc > now() + timedelta(days=30)
+    usage, alternatives = _purpose(name, service)
+    said = {extension.value for extension in certificate.extensions}
+    return same and {usage, alternatives} <= said and certificate.not_valid_after_utc > now() + timedelta(days=30)
+
+
+def _purpose(name: str, service: Service | None) -> tuple[x509.ExtendedKeyUsage, x509.SubjectAlternativeName]:
+    serves, calls = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+    usages = [calls] if service is None else [serves, calls] if service.peer else [serves]
+    names: list[x509.GeneralName] = [x509.DNSName(name.lower())]
+    names += [x509.IPAddress(address) for address in (service.addresses if service else ())]
+    return x509.ExtendedKeyUsage(usages), x509.SubjectAlternativeName(names)
 
 
 def _read(request: bytes, name: str) -> x509.CertificateSigningRequest:

@@ -19,7 +19,7 @@ from sekisho.fleet.ledger import Ledger
 from sekisho.fleet.terminal import KINDS, Terminal
 from sekisho.identity import ca
 from sekisho.identity.assignments import Assignments
-from sekisho.identity.ca import Authority
+from sekisho.identity.ca import Authority, Service
 from sekisho.policy import devices as devices_policy
 from sekisho.policy import tiers as tiers_policy
 
@@ -81,14 +81,16 @@ def due(state: State, requests: Mapping[str, str], folder: Path) -> list[str]:
     ]
 
 
-def sign_server(state: State, asked: bytes, certificate: Path, name: str, *, dry_run: bool = False) -> bool:
+def sign_server(
+    state: State, asked: bytes, certificate: Path, name: str, service: Service, *, dry_run: bool = False
+) -> bool:
     """Sign a server's PEM request (RADIUS, business system), unless the certificate in that file still fits it.
 
     Whether a new one is signed; with `dry_run`, whether one would be.
     """
-    fits = _kept(asked, name, certificate) is not None
+    fits = _kept(asked, name, certificate, service) is not None
     if not fits and not dry_run:
-        _certificate(Authority(state.folder), asked, name, certificate, server=True)
+        _certificate(Authority(state.folder), asked, name, certificate, service)
     return not fits
 
 
@@ -148,17 +150,17 @@ def _askers(ledger: Ledger, requests: Mapping[str, str]) -> Iterator[tuple[Termi
 
 
 def _certificate(
-    authority: Authority, asked: bytes, name: str, path: Path, *, server: bool = False
+    authority: Authority, asked: bytes, name: str, path: Path, service: Service | None = None
 ) -> x509.Certificate:
-    if old := _kept(asked, name, path):
+    if old := _kept(asked, name, path, service):
         return old
-    new = authority.sign(asked, name, server=server)
+    new = authority.sign(asked, name, service=service)
     write_atomic(path, ca.pem(new))
     return new
 
 
-def _kept(asked: bytes, name: str, path: Path) -> x509.Certificate | None:
-    """The certificate in the file, if it fits the request and need not be renewed."""
+def _kept(asked: bytes, name: str, path: Path, service: Service | None = None) -> x509.Certificate | None:
+    """The certificate in the file, if it fits the request and its purpose and need not be renewed."""
     if not path.exists():
         return None
     try:
@@ -168,4 +170,4 @@ def _kept(asked: bytes, name: str, path: Path) -> x509.Certificate | None:
             Both(f"{path} は証明書ではない", f"{path} is not a certificate"),
             Both("削除して、もう一度登録する", "remove it, and enrol again"),
         ) from error
-    return old if ca.matches(old, asked, name) else None
+    return old if ca.matches(old, asked, name, service=service) else None

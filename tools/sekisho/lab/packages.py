@@ -23,6 +23,7 @@ PACKAGES: tuple[str, ...] = (
     "netcat-openbsd",
     "nftables",
     "nginx-light",
+    "openjdk-17-jre-headless",
     "openssh-server",
     "openssl",
     "openvswitch-switch",

@@ -103,7 +103,7 @@ def _prepared(
     source: Source, folder: Path, clock: Clock, short_files: dict[int, set[str]], workers: Workers
 ) -> Iterator[list[Prepared]]:
     chunks = stream.Chunks(source.file)
-    origin = Origin(source.name, _fingerprint(chunks.head, short_files))
+    origin = Origin(source.name, fingerprint(chunks.head, short_files))
     if chunks.head.startswith(evtx.MAGIC):
         yield from _event_log(evtx.records(chunks.head, source.file), origin, source.whole, folder)
         return
@@ -148,7 +148,7 @@ def _sum(total: Total, size: int, added: Added) -> Total:
     return Total(total.new + added.new, total.known + known, total.rejected + added.rejected)
 
 
-def _fingerprint(head: bytes, short_files: dict[int, set[str]]) -> bytes:
+def fingerprint(head: bytes, short_files: dict[int, set[str]]) -> bytes:
     """By what the file is known; one that was short when it was first read is known by as much as it had then."""
     for length in sorted(short_files):
         if length <= len(head) and (digest := identity.fingerprint(head[:length])).hex() in short_files[length]:

@@ -16,6 +16,8 @@ from sekisho.telemetry.formats.joined import Joined, Joiner
 from sekisho.telemetry.formats.spool import Sent
 from sekisho.telemetry.stream import Block, Broken, lines
 
+_BRACE = ord("{")  # nearly all lines begin so
+
 
 class Clock(NamedTuple):
     """What stands in for what a line does not say: the zone of its time, and when it came here."""
@@ -81,10 +83,21 @@ def in_block(block: Block, memory: Memory | None, clock: Clock) -> Iterator[Piec
     for line in lines(block):
         if isinstance(line, Broken):
             yield of_broken(line)
-        elif not spool.may_be_one(line.data):
-            yield from _read(Piece(line.offset, line.data, ""), line.data, memory, clock)
+            continue
+        offset, data = line
+        if spool.may_be_one(data):
+            yield from _of_spool(Piece(offset, data, ""), memory, clock)
+        elif data[0] == _BRACE:
+            try:
+                found: Found | str = json_lines.read(data, clock.zone)
+            except NotARecord as error:
+                found = str(error)
+            if isinstance(found, str) or journal.MARK not in found.record:
+                yield Piece(offset, data, found)
+            else:
+                yield from _of_journal(Piece(offset, data, ""), found, memory)
         else:
-            yield from _of_spool(Piece(line.offset, line.data, ""), memory, clock)
+            yield from _read(Piece(offset, data, ""), data, memory, clock)
 
 
 def of_broken(broken: Broken) -> Piece:

@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 class Workers:
     """A context in which work can be submitted; with a `count` of 0 it is done at once, by the caller.
 
-    Enter it before anything that starts a thread.
+    Enter it before anything that starts a thread or takes a lock: the processes have what this one has then.
     """
 
     def __init__(self, count: int | None = None) -> None:

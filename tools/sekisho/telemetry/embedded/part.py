@@ -17,6 +17,7 @@ from sekisho.core.files import unwritten
 from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.event import FIELDS, Event, Reject, partition
 
+pa.set_memory_pool(pa.system_memory_pool())  # it keeps what was freed; the others give it back and ask for it anew
 REJECTED = "rejected"
 MERGING = ".merging-"  # what a folder begins with in which a merge sorts
 ID = pa.binary(16)

@@ -88,7 +88,7 @@ class Server:
             self._tell(who, "it did not go on with what it had begun")
         except (GoneError, OSError) as error:
             if transport is None:  # later it is a cable that was pulled, or a terminal that was switched off
-                self._tell(who, getattr(error, "verify_message", "") or error)
+                self._tell(who, getattr(error, "verify_message", "") or str(error) or "it left during the handshake")
         finally:
             if transport is None:
                 sock.close()

@@ -1,0 +1,136 @@
+"""The store in one Elasticsearch."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from elasticsearch import Elasticsearch
+
+from sekisho.core.errors import BadInput
+from sekisho.core.files import unwritten
+from sekisho.core.language import Both
+from sekisho.telemetry.elastic import connection, days, search, template
+from sekisho.telemetry.elastic.bulk import Writer
+from sekisho.telemetry.elastic.connection import Server
+from sekisho.telemetry.elastic.days import Day
+from sekisho.telemetry.elastic.letters import Letters
+from sekisho.telemetry.elastic.settings import Settings
+from sekisho.telemetry.event import Event
+from sekisho.telemetry.query import Search
+
+
+class ElasticStore:
+    """The store at one cluster; `folder` is the state folder, `tell` is told what a writer waits for."""
+
+    def __init__(self, settings: Settings, folder: Path, tell: Callable[[Both], None]) -> None:
+        self.settings = settings
+        self.letters = Letters(folder / "dead-letters")
+        self._folder, self._tell = folder, tell
+
+    def client(self) -> Elasticsearch:
+        """A connection of its own.
+
+        Raises:
+            Missing, BadInput: a file of the settings cannot be used.
+        """
+        return connection.connect(self.settings, attempts=len(self.settings.urls) + 1)
+
+    def search(self, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
+        """The events that match, the latest first; those without a time come last.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            yield from search.events(client, asked, limit=limit)
+
+    def count(self, asked: Search) -> int:
+        """How many events match.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            return search.count(client, asked)
+
+    def lay_out(self) -> None:
+        """Put the index template.
+
+        Raises:
+            BadInput: the indices are of a newer version.
+            Missing: Elasticsearch cannot be reached, or refuses it.
+        """
+        with connection.telling(), self.client() as client:
+            template.ensure(client, self.settings.replicas)
+
+    def server(self) -> tuple[Server, str]:
+        """What the cluster is and can do, and its health: green, yellow or red.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached.
+        """
+        with connection.telling(), self.client() as client:
+            return connection.ask(client), str(client.cluster.health()["status"])
+
+    def holds(self) -> tuple[dict[str, Day], int]:
+        """What each partition holds, and how much was set aside.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            return days.of(client), days.rejected(client)
+
+    def expire(self, kept: int, now: datetime) -> int:
+        """Let go of partitions in which nothing has arrived for `kept` days; how many events went with them.
+
+        Raises:
+            BadInput: another process is writing.
+            Missing: Elasticsearch cannot be reached.
+        """
+        with self._locked(), connection.telling(), self.client() as client:
+            return days.expire(client, kept, now)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The one writer of this state folder.
+
+        Raises:
+            BadInput: another process is writing, or the indices are of a newer version.
+            Missing: Elasticsearch cannot be reached.
+        """
+        with self._locked():
+            client = connection.connect(self.settings, attempts=1)
+            with connection.telling():
+                template.ensure(client, self.settings.replicas)
+                largest = connection.ask(client).largest
+            writer = Writer(self.settings, client, largest, self.letters, self._tell)
+            try:
+                yield writer
+            finally:
+                writer.close()
+                client.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        path = self._folder / "store.lock"
+        try:
+            lock = path.open("a")
+        except OSError as error:
+            raise unwritten(path, error) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BadInput(
+                    Both(
+                        f"{self._folder} のイベントには別の処理が書き込み中",
+                        f"another command is writing to the events of {self._folder}",
+                    ),
+                    Both("終わるのを待つ", "wait for it to end"),
+                ) from error
+            yield
