@@ -20,7 +20,7 @@ from sekisho.identity.ca import Authority
 from sekisho.lab import base
 
 CLIENT = Path(__file__).parent / "lumberjack_client"
-CHANCE = random.Random()  # noqa: S311 - moments, not secrets
+CHANCE = random.Random()
 
 
 class Cable:

@@ -12,7 +12,7 @@ from running import Collector, Control, until
 from talking import Sender, acknowledged, compressed, event, window
 
 KILLS = 20
-CHANCE = random.Random()  # noqa: S311 - moments, not secrets
+CHANCE = random.Random()
 
 
 class Load(threading.Thread):
