@@ -101,13 +101,13 @@ def both(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[EmbeddedStore, Place, list[Event]]]:
     """Both stores with the same events."""
-    events = sample(60)
+    events = sample(120)
     embedded = EmbeddedStore(tmp_path_factory.mktemp("embedded") / "events")
     with embedded.writing() as writer:
         new = writer.put(events).new
     place = place_of(settings, tmp_path_factory.mktemp("elastic"))
     with place.store.writing() as other:
-        assert other.put(events).new == new > 2000
+        assert other.put(events).new == new > 1000
         assert other.refused == 0
     yield embedded, place, events
     place.client.close()
@@ -161,7 +161,7 @@ def leaves(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
             )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_queries_made_of_what_is_there_find_the_same_in_both(
     both: tuple[EmbeddedStore, Place, list[Event]], data: st.DataObject

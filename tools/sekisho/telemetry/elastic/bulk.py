@@ -74,8 +74,8 @@ class Writer:
             Missing: a dead letter cannot be written.
         """
         arrived = arrived or stamp()
-        taken = self._deliver(document.of_event(one, arrived) for one in events)
-        aside = self._deliver(document.of_reject(one, arrived) for one in rejects)
+        taken = self._deliver((document.of_event(one, arrived) for one in events), len(events))
+        aside = self._deliver((document.of_reject(one, arrived) for one in rejects), len(rejects))
         self.refused += taken.refused + aside.refused
         return Added(taken.new, aside.new)
 
@@ -93,10 +93,12 @@ class Writer:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _deliver(self, items: Iterable[Item]) -> _Settled:
+    def _deliver(self, items: Iterable[Item], count: int) -> _Settled:
+        rounds = -(-count // (THREADS * ITEMS)) or 1
+        size = -(-count // (THREADS * rounds))  # so that no thread is idle at the end
         waiting: deque[Future[_Settled]] = deque()
         total = _Settled()
-        for batch in _batches(items, min(OCTETS, self._largest)):
+        for batch in _batches(items, size, min(OCTETS, self._largest)):
             waiting.append(self._pool.submit(self._settle, batch))
             while len(waiting) > THREADS + 1:
                 total = _sum(total, waiting.popleft().result())
@@ -198,11 +200,11 @@ class _Trouble:
                 self._tell(Both("Elasticsearchへの書込みを再開した", "Elasticsearch takes events again"))
 
 
-def _batches(items: Iterable[Item], octets: int) -> Iterator[list[Item]]:
+def _batches(items: Iterable[Item], count: int, octets: int) -> Iterator[list[Item]]:
     batch: list[Item] = []
     size = 0
     for item in items:
-        if batch and (len(batch) >= ITEMS or size + len(item.lines) > octets):
+        if batch and (len(batch) >= count or size + len(item.lines) > octets):
             yield batch
             batch, size = [], 0
         batch.append(item)

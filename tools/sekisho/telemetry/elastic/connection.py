@@ -78,17 +78,29 @@ def ask(client: Elasticsearch) -> Server:
     Raises:
         ApiError, TransportError: it does not answer.
     """
-    nodes = client.nodes.info(metric="http", filter_path="nodes.*.version,nodes.*.http").body["nodes"].values()
-    largest = [node.get("http", {}).get("max_content_length_in_bytes", _LARGEST) for node in nodes]
     tried = {
         "GET /": "/",
         "ILM": "/_ilm/status",
         "snapshot lifecycle": "/_slm/status",
         "ES|QL": "/_query/async/none",
     }
-    return Server(
-        min(node["version"] for node in nodes), min(largest), {name: _can(client, path) for name, path in tried.items()}
-    )
+    version = min(node["version"] for node in _nodes(client))
+    return Server(version, largest(client), {name: _can(client, path) for name, path in tried.items()})
+
+
+def largest(client: Elasticsearch) -> int:
+    """Octets of the largest request that each node takes.
+
+    Raises:
+        ApiError, TransportError: it does not answer.
+    """
+    told = (node.get("http", {}).get("max_content_length_in_bytes", _LARGEST) for node in _nodes(client))
+    return int(min(told))
+
+
+def _nodes(client: Elasticsearch) -> list[dict[str, Any]]:
+    found = client.nodes.info(metric="http", filter_path="nodes.*.version,nodes.*.http").body
+    return list(found["nodes"].values())
 
 
 def _can(client: Elasticsearch, path: str) -> bool:

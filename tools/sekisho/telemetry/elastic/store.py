@@ -107,7 +107,7 @@ class ElasticStore:
             client = connection.connect(self.settings, attempts=1)
             with connection.telling():
                 template.ensure(client, self.settings.replicas)
-                largest = connection.ask(client).largest
+                largest = connection.largest(client)
             writer = Writer(self.settings, client, largest, self.letters, self._tell)
             try:
                 yield writer
