@@ -133,6 +133,9 @@ def test_a_terminals_certificate_is_no_nodes_certificate(nodes: Nodes) -> None:
         ("sekisho_writer", "PUT", "/other/_create/1", {"n": 1}, 403),
         ("sekisho_writer", "PUT", "/_cluster/settings", SETTING, 403),
         ("sekisho_reader", "GET", f"/{INDEX}/_search", None, 200),
+        ("sekisho_keeper", "GET", f"/{INDEX}/_search", None, 200),
+        ("sekisho_keeper", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
+        ("sekisho_keeper", "DELETE", "/other", None, 403),
         ("sekisho_reader", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
         ("sekisho_reader", "DELETE", f"/{INDEX}/_doc/0", None, 403),
         ("sekisho_operator", "GET", f"/{INDEX}/_search", None, 403),
@@ -150,7 +153,7 @@ def test_passwords_are_controls_own(nodes: Nodes) -> None:
     folder = nodes.secret("sekisho_writer").parent
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     for name in NODES:
-        for user in ("sekisho_operator", "sekisho_reader", "sekisho_writer"):
+        for user in ("sekisho_keeper", "sekisho_operator", "sekisho_reader", "sekisho_writer"):
             word = nodes.secret(user).read_text().strip()
             assert nodes.town.on(name, f"grep --recursive --fixed-strings --quiet -- {word} /etc /var/log")[0] == 1
 
