@@ -42,7 +42,7 @@ def of(client: Elasticsearch) -> dict[str, Day]:
     octets = {name: one["total"]["store"]["size_in_bytes"] for name, one in stats.get("indices", {}).items()}
     return {
         template.partition(one["key"]): Day(
-            one["doc_count"], octets.get(one["key"], 0), stamp(moment(int(one["last"]["value"]) * 1000))
+            one["doc_count"], octets.get(one["key"], 0), stamp(moment(int(one["last"]["value"] or 0) * 1000))
         )
         for one in found.get("aggregations", {"days": {"buckets": ()}})["days"]["buckets"]
     }
