@@ -182,6 +182,12 @@ ENTRY: tuple[tuple[Fault, ...], ...] = (
             "ip link add phone type veth peer name far; ip link set phone up",
             "ip link delete phone",
         ),
+        Fault(
+            "log-agent",
+            "sekisho-firewall-log does not run",
+            "systemctl stop sekisho-firewall-log",
+            "systemctl start sekisho-firewall-log",
+        ),
         row("session-in-tier", "RADIUS says VLAN 20", "vlan", "20"),
         row("session-in-tier", "revoked", "revoked", "1"),
         row("certificate-in-ledger", "binds the MAC", "mac", '"02:00:00:00:00:99"'),
