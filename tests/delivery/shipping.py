@@ -18,14 +18,14 @@ from sekisho.telemetry.spool import Spool
 
 def main() -> None:
     state, words = Path(sys.argv[1]), sys.argv[3:]
-    with stores.of(state).writing() as writer:
-        shipper = Shipper(Spool(words), writer, ZoneInfo("Asia/Tokyo"), state)
-        while True:
-            try:
-                shipper.ship(lambda _: None)
-            except SekishoError as error:
-                print(error, file=sys.stderr, flush=True)
-            time.sleep(0.2)
+    store = stores.of(state)
+    while True:
+        try:
+            with store.writing() as writer:
+                Shipper(Spool(words), writer, ZoneInfo("Asia/Tokyo"), state).ship(lambda _: None)
+        except SekishoError as error:
+            print(error, file=sys.stderr, flush=True)
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":
