@@ -29,6 +29,7 @@ AUDITOR = BUILD / "auditor"
 SEKISHO = Path(sys.executable).parent / "sekisho"
 LAB = "demo"
 STORE = os.environ.get("STORE", "embedded")
+SEARCH = ("events", "search")
 VERBOSE = "-v" in sys.argv[1:]
 FORGOTTEN_RULE = """table inet old_product {
   chain output { type filter hook output priority 10; ip daddr 203.0.113.0/24 drop; }
@@ -221,10 +222,26 @@ def expect(picture: dict[str, Any]) -> None:
     console.print(f"  [green]{len(others)} 台が移行完了、3 台は理由つきで残留[/green]")
 
 
+def look() -> None:
+    """What happened on the terminals is in the event store, each event once."""
+    chapter(7, "端末のログを取り込み、検索する", "The terminals' logs, shipped into the event store, and searched")
+    control("ship", "--once")
+    moved = [one["asset"] for one in json.loads(control("status", "--json", quiet=True))["terminals"]]
+    moved = [asset for asset in moved if asset.startswith("PC-") and asset != "PC-0012"]
+    query = "agent.name:{} process.executable:*"  # by the certificate; a terminal cannot pretend to be another
+    counts = {asset: int(control(*SEARCH, query.format(asset), "--count", quiet=True)) for asset in moved}
+    if silent := [asset for asset, count in counts.items() if not count]:
+        raise Stopped(f"no process start in the store from: {', '.join(silent)}")
+    console.print(f"  {len(counts)} 台から {sum(counts.values()):,} 件のプロセス起動 / process starts in the store")
+    console.print("  PC-0004 の不正な管理者は誰が作ったか / who made the rogue administrator of PC-0004:")
+    control(*SEARCH, "agent.name:PC-0004 process.command_line:useradd*", "--limit", "3")
+    control("events", "silent")
+
+
 def prove() -> None:
     """The evidence pack, verified with the auditor's stand-alone program."""
     chapter(
-        7,
+        8,
         "証跡パックを作り、独立した検証プログラムで確かめる",
         "The evidence pack, verified by the stand-alone verifier",
     )
@@ -248,6 +265,7 @@ def main() -> int:
     try:
         bring_up()
         migrate()
+        look()
         prove()
     except Stopped as stopped:
         console.print(f"[red]demo stopped:[/red] {stopped}", markup=True)

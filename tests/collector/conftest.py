@@ -10,6 +10,17 @@ import pytest
 from running import Collector
 
 
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """A test that fails leaves no collector behind."""
+    yield
+    for process in Collector.started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    Collector.started.clear()
+
+
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Collector]:
     running = Collector(tmp_path).start()

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -61,6 +61,8 @@ def client(folder: Path | None, ca: Path) -> ssl.SSLContext:
 class Collector:
     """One collector. `wrap` are words that run it in a mount namespace of its own; control's words join it there."""
 
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
+
     def __init__(self, folder: Path, *words: str, wrap: Sequence[str] = ()) -> None:
         self.folder, self.words, self.wrap = folder, words, wrap
         self.authority = Authority(folder / "state")
@@ -90,6 +92,7 @@ class Collector:
     def start(self) -> Collector:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.argv("serve"), env=self.environment(), stdout=log, stderr=log)
+        self.started.append(self.process)
         until(self._listens, 30, "the collector listens")
         return self
 

@@ -12,6 +12,7 @@ from running import Collector, Control, until
 from talking import Sender, acknowledged, compressed, event, window
 
 KILLS = 20
+CHANCE = random.Random()
 
 
 class Load(threading.Thread):
@@ -48,7 +49,7 @@ class RelpLoad(Load):
             try:
                 sender.send(self.unsure)
                 while not self.ending:
-                    sender.send(self.more(random.randint(1, 50)))
+                    sender.send(self.more(CHANCE.randint(1, 50)))
                 sender.finish()
             finally:
                 self.acknowledged += sender.acknowledged
@@ -59,9 +60,9 @@ class LumberjackLoad(Load):
     def session(self) -> None:
         with self.collector.connect(self.collector.lumberjack) as sock:
             while not self.ending or self.unsure:
-                self.unsure = self.unsure or self.more(random.randint(1, 400))
+                self.unsure = self.unsure or self.more(CHANCE.randint(1, 400))
                 frames = b"".join(event(number, text) for number, text in enumerate(self.unsure, 1))
-                sock.sendall(window(len(self.unsure)) + random.choice([frames, compressed(frames)]))
+                sock.sendall(window(len(self.unsure)) + CHANCE.choice([frames, compressed(frames)]))
                 assert acknowledged(sock) == len(self.unsure)
                 self.acknowledged += self.unsure
                 self.unsure = []
@@ -75,7 +76,7 @@ def test_twenty_kills_under_load_lose_nothing(tmp_path: Path) -> None:
         load.start()
     try:
         for _ in range(KILLS):
-            time.sleep(random.uniform(0.0, 0.4))
+            time.sleep(CHANCE.uniform(0.0, 0.4))
             collector.kill()
             control.fetch()  # also while nobody writes
             collector.start()

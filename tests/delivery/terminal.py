@@ -48,7 +48,7 @@ class Terminal:
         )
         assert 'port="6514"' in text
         (folder / "rsyslog.conf").write_text(text.replace('port="6514"', f'port="{port}"'))
-        self._base = base.ensure(lambda _: None)
+        self._base = base.ensure(lambda *_: None)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

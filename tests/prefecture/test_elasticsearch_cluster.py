@@ -133,6 +133,9 @@ def test_a_terminals_certificate_is_no_nodes_certificate(nodes: Nodes) -> None:
         ("sekisho_writer", "PUT", "/other/_create/1", {"n": 1}, 403),
         ("sekisho_writer", "PUT", "/_cluster/settings", SETTING, 403),
         ("sekisho_reader", "GET", f"/{INDEX}/_search", None, 200),
+        ("sekisho_keeper", "GET", f"/{INDEX}/_search", None, 200),
+        ("sekisho_keeper", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
+        ("sekisho_keeper", "DELETE", "/other", None, 403),
         ("sekisho_reader", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
         ("sekisho_reader", "DELETE", f"/{INDEX}/_doc/0", None, 403),
         ("sekisho_operator", "GET", f"/{INDEX}/_search", None, 403),
@@ -150,7 +153,7 @@ def test_passwords_are_controls_own(nodes: Nodes) -> None:
     folder = nodes.secret("sekisho_writer").parent
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     for name in NODES:
-        for user in ("sekisho_operator", "sekisho_reader", "sekisho_writer"):
+        for user in ("sekisho_keeper", "sekisho_operator", "sekisho_reader", "sekisho_writer"):
             word = nodes.secret(user).read_text().strip()
             assert nodes.town.on(name, f"grep --recursive --fixed-strings --quiet -- {word} /etc /var/log")[0] == 1
 
@@ -215,28 +218,10 @@ def test_a_restart_that_was_cut_off_is_made_good(nodes: Nodes) -> None:
     assert nodes.ask("sekisho_operator", "GET", "/_cluster/settings")[1]["persistent"] == {}
 
 
-def test_without_green_no_node_is_restarted(nodes: Nodes) -> None:
-    before = {name: started(nodes.town, name, "elasticsearch") for name in NODES}
-    allocation(nodes, "new_primaries")
-    try:
-        index = f"logs-sekisho.endpoint-{time.time_ns()}"
-        assert nodes.ask("sekisho_writer", "PUT", f"/{index}/_create/1", {"n": 1})[0] == 201
-        assert not nodes.green()
-        words = ("-e", "elasticsearch_heap=500m", "-e", "elasticsearch_green_minutes=1")
-        run = play(nodes.town, "elasticsearch.yml", *provided(), *words)
-        assert run.code == 2
-        assert "The cluster is not green after 1 minutes" in " ".join(run.text.split())
-        assert "status yellow, 3 of 3 nodes, 1 shards without a place" in " ".join(run.text.split())
-        assert {name: started(nodes.town, name, "elasticsearch") for name in NODES} == before
-    finally:
-        allocation(nodes, None)
-    until(nodes.green, 180, "the cluster is green")
-
-
+@pytest.mark.timeout(1800)  # three starts of a server, one after the other
 def test_a_change_restarts_one_node_after_the_other_and_no_search_is_lost(nodes: Nodes) -> None:
     heap = ("-e", "elasticsearch_heap=500m")
     expected = {(name, task) for name in NODES for task in ("The heap has its size", "The node is restarted")}
-    play(nodes.town, "elasticsearch.yml", *provided(), *HEAP)  # as it was, whatever the test before has left
     before = {name: started(nodes.town, name, "elasticsearch") for name in NODES}
     told = play(nodes.town, "elasticsearch.yml", *provided(), *heap, "--check", "--diff")
     assert (told.code, told.changed) == (0, expected)
@@ -257,6 +242,24 @@ def test_a_change_restarts_one_node_after_the_other_and_no_search_is_lost(nodes:
     assert settings["persistent"] == {}, "copies are made again"
     _, facts = nodes.ask("sekisho_operator", "GET", "/_nodes/jvm?filter_path=nodes.*.jvm.mem.heap_max_in_bytes")
     assert {one["jvm"]["mem"]["heap_max_in_bytes"] >> 20 for one in facts["nodes"].values()} == {500}
+
+
+def test_without_green_no_node_is_restarted(nodes: Nodes) -> None:
+    before = {name: started(nodes.town, name, "elasticsearch") for name in NODES}
+    allocation(nodes, "new_primaries")
+    try:
+        index = f"logs-sekisho.endpoint-{time.time_ns()}"
+        assert nodes.ask("sekisho_writer", "PUT", f"/{index}/_create/1", {"n": 1})[0] == 201
+        assert not nodes.green()
+        words = (*HEAP, "-e", "elasticsearch_green_minutes=1")
+        run = play(nodes.town, "elasticsearch.yml", *provided(), *words)
+        assert run.code == 2
+        assert "The cluster is not green after 1 minutes" in " ".join(run.text.split())
+        assert "status yellow, 3 of 3 nodes, 1 shards without a place" in " ".join(run.text.split())
+        assert {name: started(nodes.town, name, "elasticsearch") for name in NODES} == before
+    finally:
+        allocation(nodes, None)
+    until(nodes.green, 180, "the cluster is green")
 
 
 def test_a_killed_node_comes_back_by_itself(nodes: Nodes) -> None:

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.core.errors import BadInput, Missing
@@ -40,6 +40,7 @@ def lines(chunks: Chunks, *, size: int = 1024, longest: int = stream.LONGEST) ->
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"x" * 30, b"\x00\xff"]), max_size=60).map(b"".join)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=TEXT, sizes=st.lists(st.integers(1, 9000), max_size=5), size=st.integers(1, 90), longest=st.integers(20, 50)
 )

@@ -41,6 +41,7 @@ from sekisho.telemetry.ingest import Progress
 from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
 
+_NAME = 24  # letters of a file's name beside the bar
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
 
@@ -61,25 +62,29 @@ def ingest(
     zone = ZoneInfo(policy.read().zone)
     bars = Bars(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         TaskProgressColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.description}"),
         console=screen(stderr=True),
         disable=as_json,
     )
     store = stores.of(state, lambda trouble: bars.console.print(say(trouble), markup=False))
     with Workers() as workers, store.writing() as writer, bars:
-        task = bars.add_task("", total=sum(path.stat().st_size for path in files if path.is_file()))
+        size = sum(path.stat().st_size for path in files if path.is_file())
+        task = bars.add_task("", total=size)
 
         def tell(progress: Progress) -> None:
             done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
-            bars.update(task, description=f"{escape(Path(progress.name).name)}  {done}", completed=progress.octets)
+            name = Path(progress.name).name
+            short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"  # or it would push the bar out
+            bars.update(task, description=f"{done}  {escape(short)}", completed=progress.octets)
 
         if isinstance(writer, Writer):
             total = ingesting.ingest(files, writer, zone, tell, workers)
         else:
             total = elastic.ingest(files, writer, state, zone, tell)
+        bars.update(task, completed=size)
     if as_json:
         print_json(total._asdict())
     else:

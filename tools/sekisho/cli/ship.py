@@ -56,26 +56,29 @@ def ship(
         console=screen(stderr=True),
         disable=as_json,
     )
-    total, trouble = Shipped(), ""
     store = stores.of(folder, lambda trouble: bars.console.print(say(trouble), markup=False))
-    with bars, store.writing() as writer:
+    total, told = Shipped(), ""
+    with bars:
         task = bars.add_task("", total=None)
-
-        def tell(shipped: Shipped) -> None:
-            nonlocal total
-            total = shipped
-            bars.update(task, description=say(_words(shipped)))
-
-        shipper = Shipper(source, writer, zone, folder)
         while True:
+            before = total
+
+            def tell(now: Shipped, before: Shipped = before) -> None:
+                nonlocal total
+                total = Shipped(
+                    before.new + now.new, before.known + now.known, before.rejected + now.rejected, now.left
+                )
+                bars.update(task, description=say(_words(total)))
+
             try:
-                known = heard.keep(folder, shipper.ship(tell), known)
-                trouble = ""
+                with store.writing() as writer:  # between two rounds others may write
+                    known = heard.keep(folder, Shipper(source, writer, zone, folder).ship(tell), known)
+                told = ""
             except SekishoError as error:
                 if once:
                     raise
-                if str(error) != trouble:  # told once, and not again at every round
-                    trouble = str(error)
+                if str(error) != told:  # once, and not again at every round
+                    told = str(error)
                     bars.console.print(error.told(asked()), markup=False)
             if once:
                 break

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ from sekisho.cli.options import (
     screen,
 )
 from sekisho.core.clock import japan, now
+from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import stores
@@ -82,6 +84,10 @@ def _embedded(store: EmbeddedStore) -> dict[str, Any]:
 
 @app.command("tidy")
 def tidy_up(
+    user: Annotated[
+        str | None, typer.Option("--user", help="Of Elasticsearch: the account that may remove indices.")
+    ] = None,
+    password_file: Annotated[Path | None, typer.Option("--password-file", help="The file of its password.")] = None,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
@@ -90,6 +96,8 @@ def tidy_up(
     kept, fewer = policy.read().retention_days, 0
     store = stores.there(state)
     if isinstance(store, ElasticStore):
+        if user or password_file:
+            store = _seen_by(store, user, password_file)
         gone = store.expire(kept, now())
     else:
         with store.writing() as writer:
@@ -106,3 +114,14 @@ def tidy_up(
             )
         )
     )
+
+
+def _seen_by(store: ElasticStore, user: str | None, password_file: Path | None) -> ElasticStore:
+    if not user or not password_file:
+        raise BadInput(
+            Both("--user と --password-file は組で指定する", "--user and --password-file belong together"),
+            Both(
+                "例: --user sekisho_keeper --password-file FILE", "such as --user sekisho_keeper --password-file FILE"
+            ),
+        )
+    return store.seen_by(user, password_file)

@@ -123,11 +123,12 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
         if isinstance(found, str):
             rejects.append(Reject(identity.of_place(fingerprint, offset, raw), raw, found, name, offset))
             continue
-        key = identity.of_own(found.own) if found.own else identity.of_place(fingerprint, offset, raw)
-        fields, arrived = ecs.of(found.record), None
+        record, text, time, own = found
+        key = identity.of_own(own) if own else identity.of_place(fingerprint, offset, raw)
+        fields, arrived = ecs.of(record), None
         if came:
             fields, arrived = fields._replace(agent__name=came.peer), came.at
-        events.append(Event(key, found.time, found.source, name, offset, fields, arrived))
+        events.append(Event(key, time, text, name, offset, fields, arrived))
     return events, rejects
 
 

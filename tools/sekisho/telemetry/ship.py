@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sekisho.core.files import write_atomic
 from sekisho.telemetry import spooled
-from sekisho.telemetry.spool import Listing, Name, Segment, Spool
+from sekisho.telemetry.spool import Listing, Name, Spool
 from sekisho.telemetry.spooled import Batch
 from sekisho.telemetry.store import Taker
 
@@ -29,6 +29,7 @@ class Position(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    spool: str
     name: Name = f"{0:020d}.ndjson"
     offset: int = Field(default=0, ge=0)
 
@@ -66,7 +67,8 @@ class Shipper:
             SekishoError: the spool cannot be read.
             Missing: the store cannot be written. What was told before is in the store.
         """
-        listing, at = self._spool.listing(), self._position()
+        listing = self._spool.listing()
+        at = self._position(listing.spool)
         self._release(listing, at)
         reader, held = spooled.Reader(self._zone), list[Piece]()
         with ThreadPoolExecutor(1) as fetching:
@@ -96,7 +98,8 @@ class Shipper:
                     break
                 lines, end = data.split(b"\n")[:-1], begin + len(data)
                 last += len(lines)
-                yield Piece(_position(segment, begin), _position(segment, end), last, reader.read(lines))
+                here = Position(spool=listing.spool, name=segment.name, offset=begin)
+                yield Piece(here, here.model_copy(update={"offset": end}), last, reader.read(lines))
                 begin = end
 
     def _put(self, batch: Batch, left: int, tell: Callable[[Shipped], None]) -> None:
@@ -110,20 +113,16 @@ class Shipper:
             if not segment.open and (segment.name < at.name or (segment.name == at.name and segment.size <= at.offset)):
                 self._spool.release(segment.name)
 
-    def _position(self) -> Position:
+    def _position(self, spool: str) -> Position:
+        front = Position(spool=spool)  # nothing is lost by beginning there: the store knows what it has
         try:
-            return Position.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return Position()
-        except ValidationError:  # nothing is lost by starting from the front: the store knows what it has
-            return Position()
+            kept = Position.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return front
+        return kept if kept.spool == spool else front
 
     def _keep(self, position: Position) -> None:
         write_atomic(self._path, position.model_dump_json())
-
-
-def _position(segment: Segment, offset: int) -> Position:
-    return Position(name=segment.name, offset=offset)
 
 
 def _held(pieces: Sequence[Piece], batch: Batch) -> list[Piece]:

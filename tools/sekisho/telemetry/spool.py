@@ -37,9 +37,11 @@ class Segment(_Strict):
 class Listing(_Strict):
     """The spool at a moment of the collector's own clock; `heard` is each terminal's last arrival.
 
+    `spool` is another one when the collector was made anew, and counts its segments from the first again.
     Times are microseconds since 1970 (UTC).
     """
 
+    spool: str
     now: int
     segments: tuple[Segment, ...]
     heard: dict[str, int]

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 CARD = "eth0"
+IP = "/usr/sbin/ip"  # every search along PATH would be in the log of process starts
 PROFILES = Path("/etc/sekisho/profiles.nft")
 CLOSED = Path("/etc/nftables.conf")  # as at every start of the machine
 APPLIED = Path("/run/sekisho/profile")
@@ -24,6 +25,7 @@ SUPPLICANT = Path("/run/sekisho-supplicant") / CARD
 OWN = Path("/run/sekisho/supplicant-client")
 # They hold connections from an address that is gone, and TCP would wait for a quarter of an hour.
 FOLLOWERS = ["rsyslog.service"]
+LOOK = 60.0  # seconds after which the address is looked at although nothing was heard
 GRACE = 3.0  # seconds without an address, as a renewal has, before the rules become the closed ones
 # A switch opens the port a moment after the terminal was told of its success. A first question that comes too early is
 # lost, and networkd would repeat it only after four seconds.
@@ -39,7 +41,7 @@ def carried():
 
 def given():
     """The tier whose network the card's address lies in; "" while it has none, "closed" for several or unknown ones."""
-    said = subprocess.run(["ip", "-j", "-4", "addr", "show", "dev", CARD], capture_output=True, check=False).stdout
+    said = subprocess.run([IP, "-j", "-4", "addr", "show", "dev", CARD], capture_output=True, check=False).stdout
     found = [info["local"] for link in json.loads(said or "[]") for info in link.get("addr_info", [])]
     if not found:
         return ""
@@ -141,17 +143,22 @@ class Renewal:
 
 
 def main():
-    changes = subprocess.Popen(["ip", "-4", "monitor", "address"], stdout=subprocess.PIPE, bufsize=0)
-    rules, renewal, ears, pinged = Rules(), Renewal(), None, 0.0
+    changes = subprocess.Popen([IP, "-4", "monitor", "address"], stdout=subprocess.PIPE, bufsize=0)
+    rules, renewal, ears, pinged, looked = Rules(), Renewal(), None, 0.0, None
     while True:
-        rules.follow()
+        # While all is well a change wakes us: each look is a process start that goes to the log.
+        if looked is None or rules.lost is not None or not rules.applied or time.monotonic() - looked > LOOK:
+            looked = time.monotonic()
+            rules.follow()
         renewal.follow(rules)
         if ears is None and (ears := attach()):
             renewal.begin()  # an authentication may have been missed
         rest = 5.0 if ears and rules.lost is None else 1.0  # all is well: a change wakes us, nothing need be asked
         ready, _, _ = select.select([one for one in (changes.stdout, ears) if one], [], [], renewal.patience(rest))
-        if changes.stdout in ready and not os.read(changes.stdout.fileno(), 65536):
-            sys.exit("ip monitor ended")
+        if changes.stdout in ready:
+            looked = None
+            if not os.read(changes.stdout.fileno(), 65536):
+                sys.exit("ip monitor ended")
         try:
             if ears in ready and heard(ears):
                 renewal.begin()

@@ -31,6 +31,11 @@ class ElasticStore:
         self.letters = Letters(folder / "dead-letters")
         self._folder, self._tell = folder, tell
 
+    def seen_by(self, user: str, password_file: Path) -> ElasticStore:
+        """The same store by another account."""
+        own = {"user": user, "password_file": password_file, "api_key_file": None}
+        return ElasticStore(self.settings.model_copy(update=own), self._folder, self._tell)
+
     def client(self) -> Elasticsearch:
         """A connection of its own.
 

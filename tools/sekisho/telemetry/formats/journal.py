@@ -19,7 +19,6 @@ from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.identity import Own
 
 MARK = "__CURSOR"
-AUDIT = b"_AUDIT_ID"  # stands in what journald itself heard from the kernel's audit
 _SUDO = re.compile(r" *(?P<user>\S+) : .*?COMMAND=(?P<command>.*)", re.DOTALL)
 _FIREWALLS = frozenset({"sekisho-firewall-log.service", "ulogd2.service"})
 _DIGITS = re.compile(r"\d{1,18}")

@@ -1,6 +1,6 @@
 """What control may ask of the spool, through one SSH key with this as its forced command.
 
-    list                    {"now": microseconds, "segments": [{"name", "size", "open"}], "heard": {peer: microseconds}}
+    list                    {"spool": id, "now": µs, "segments": [{"name", "size", "open"}], "heard": {peer: µs}}
     read NAME OFFSET LIMIT  the segment's bytes from OFFSET on: whole lines, about LIMIT bytes, at least one line
     release NAME            the segment is removed, unless it is the open one; done twice it is done once
 
@@ -47,7 +47,8 @@ class Spool:
             except FileNotFoundError:
                 continue  # released meanwhile
         kept = heard.read(self.folder / "heard.json")
-        return {"now": time.time_ns() // 1000, "segments": segments, "heard": kept}
+        name = (self.folder / "id").read_text(encoding="ascii")
+        return {"spool": name, "now": time.time_ns() // 1000, "segments": segments, "heard": kept}
 
     def read(self, name, offset, limit, out):
         number, offset, limit = _segment(name), _number(offset), _number(limit)

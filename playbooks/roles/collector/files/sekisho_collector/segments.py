@@ -1,14 +1,16 @@
 """The spool's segment files: appended to, made durable, rolled. One writer; it may be killed at any moment.
 
-A name is a number of 20 digits that is never used twice. Everything below the open segment's number is whole; how much
-of the open one is durable stands in a file of its own, outside of the spool, where it costs no disk and cannot be kept
-from being written by a full one. What a reader finds within that length is never taken back.
+A name is a number of 20 digits that is never used twice in a spool; a spool that is made anew has another id.
+Everything below the open segment's number is whole; how much of the open one is durable stands in a file of its own,
+outside of the spool, where it costs no disk and cannot be kept from being written by a full one. What a reader finds
+within that length is never taken back.
 """
 
 import errno
 import fcntl
 import os
 import re
+import uuid
 from pathlib import Path
 
 NAME = re.compile(r"([0-9]{20})\.ndjson")
@@ -67,6 +69,8 @@ class Segments:
         self._handle = None
         self._good = 0  # durable bytes of the open segment
         self._dirty = False  # there may be bytes beyond them
+        if not (self.folder / "id").exists():
+            replace(self.folder / "id", uuid.uuid4().hex.encode())
         there = numbers(self.folder)
         if there:
             self._settle(self.folder / name_of(there[-1]))
