@@ -1,7 +1,7 @@
 """`make bench`: our bulk writer beside `parallel_bulk` with ready-made documents, pair by pair, medians of four.
 
 Same documents, ids, `create`, template, replicas, chunk size and threads; counted after a refresh.
-bench/ship_elastic.py [EVENTS]        default 30,000; needs the recordings (SEKISHO_CORPORA)
+bench/ship_elastic.py [EVENTS]        default 50,000; needs the recordings (SEKISHO_CORPORA)
 """
 
 from __future__ import annotations
@@ -106,4 +106,4 @@ def main(count: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 30_000))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))
