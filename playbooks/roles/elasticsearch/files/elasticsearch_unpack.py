@@ -16,15 +16,15 @@ from pathlib import Path, PurePosixPath
 def members(archive):
     """Name, whether it is a folder, whether it is a program, and a function that opens it, of each member."""
     if zipfile.is_zipfile(archive):
-        whole = zipfile.ZipFile(archive)
-        for one in whole.infolist():
-            yield one.filename, one.is_dir(), one.external_attr >> 16 & 0o111, lambda one=one: whole.open(one)
+        with zipfile.ZipFile(archive) as whole:
+            for one in whole.infolist():
+                yield one.filename, one.is_dir(), one.external_attr >> 16 & 0o111, lambda one=one: whole.open(one)
         return
-    whole = tarfile.open(archive)
-    for one in whole:
-        if not (one.isfile() or one.isdir()):
-            sys.exit(f"{archive}: {one.name} is neither file nor folder; nothing was unpacked")
-        yield one.name, one.isdir(), one.mode & 0o111, lambda one=one: whole.extractfile(one)
+    with tarfile.open(archive) as whole:
+        for one in whole:
+            if not (one.isfile() or one.isdir()):
+                sys.exit(f"{archive}: {one.name} is neither file nor folder; nothing was unpacked")
+            yield one.name, one.isdir(), one.mode & 0o111, lambda one=one: whole.extractfile(one)
 
 
 def main():
