@@ -234,7 +234,7 @@ def look() -> None:
         raise Stopped(f"no process start in the store from: {', '.join(silent)}")
     console.print(f"  {len(counts)} 台から {sum(counts.values()):,} 件のプロセス起動 / process starts in the store")
     console.print("  PC-0004 の不正な管理者は誰が作ったか / who made the rogue administrator of PC-0004:")
-    control(*SEARCH, "agent.name:PC-0004 process.command_line:useradd*", "--limit", "3")
+    control(*SEARCH, "agent.name:PC-0004 CommandLine:useradd*", "--limit", "3")
     control("events", "silent")
 
 

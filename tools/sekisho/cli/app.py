@@ -17,11 +17,15 @@ from sekisho.core.phrases import both
 
 app = typer.Typer(
     name="sekisho",
-    help="Moves local-government terminals between network tiers in gated waves, and proves it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(help="Moves local-government terminals between network tiers in gated waves, and proves it.")
+def _group() -> None:
+    """Keep the commands' names, even when only one is loaded: typer would take it for the whole program."""
 
 
 # Which module has which command: only the one that is asked for is loaded, so that each starts quickly.

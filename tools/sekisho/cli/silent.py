@@ -22,6 +22,7 @@ from sekisho.core.language import Both
 from sekisho.core.state import open_state
 from sekisho.fleet.ledger import Ledger
 from sekisho.policy import telemetry as policy
+from sekisho.policy import tiers
 from sekisho.telemetry import heard
 from sekisho.telemetry.event import moment
 
@@ -31,9 +32,13 @@ def silent(
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Name each terminal with a certificate that was silent for longer than policy allows; exit code 1 if any was."""
+    """Name each terminal that was silent for longer than policy allows; exit code 1 if any was.
+
+    Only terminals with a certificate count, in tiers that policy lets reach the collector.
+    """
     opened = open_state(state)
-    terminals = {one.asset: one for one in Ledger(opened).terminals() if one.serial}
+    heard_of = {tier for flow in tiers.read().flows if "collector" in flow.to for tier in flow.from_}
+    terminals = {one.asset: one for one in Ledger(opened).terminals() if one.serial and one.tier in heard_of}
     minutes, known = policy.read().silent_minutes, heard.known(opened.folder)
     found = heard.silent(known, terminals, timedelta(minutes=minutes))
     when = stamp(moment(known.asked)) if known else ""

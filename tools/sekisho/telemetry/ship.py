@@ -134,4 +134,4 @@ def _held(pieces: Sequence[Piece], batch: Batch) -> list[Piece]:
 def _left(listing: Listing, at: Position) -> int:
     ahead = [one.size for one in listing.segments if one.name > at.name]
     here = [one.size - at.offset for one in listing.segments if one.name == at.name]
-    return sum(ahead) + sum(here)
+    return sum(ahead) + max([0, *here])  # the open one has grown meanwhile
