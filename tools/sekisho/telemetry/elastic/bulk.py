@@ -29,6 +29,7 @@ from sekisho.telemetry.store import Added
 
 THREADS = 4
 ITEMS = 500  # of a batch
+_FEWEST = 50  # that are worth a request of their own
 OCTETS = 5 * 1024 * 1024
 _FIRST, _LAST = 0.25, 30.0  # seconds between two tries
 _SILENCE = 60.0  # seconds after which the same trouble is told again
@@ -95,7 +96,7 @@ class Writer:
 
     def _deliver(self, items: Iterable[Item], count: int) -> _Settled:
         rounds = -(-count // (THREADS * ITEMS)) or 1
-        size = -(-count // (THREADS * rounds))  # so that no thread is idle at the end
+        size = max(_FEWEST, -(-count // (THREADS * rounds)))  # so that no thread is idle at the end
         waiting: deque[Future[_Settled]] = deque()
         total = _Settled()
         for batch in _batches(items, size, min(OCTETS, self._largest)):
