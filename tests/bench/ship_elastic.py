@@ -1,12 +1,14 @@
-"""`make bench`: our bulk writer beside `parallel_bulk` with ready-made documents, pair by pair, medians of four.
+"""`make bench`: `ship` out of a spool beside `parallel_bulk` with ready-made documents, pair by pair, medians of four.
 
-Same documents, ids, `create`, template, replicas, chunk size and threads; counted after a refresh.
+Same documents, ids, `create`, template, replicas, chunk size and threads; counted after a refresh. Ours reads the spool
+by the collector's own program, makes events and documents of its lines, and keeps its position.
 bench/ship_elastic.py [EVENTS]        default 50,000; needs the recordings (SEKISHO_CORPORA)
 """
 
 from __future__ import annotations
 
 import resource
+import shutil
 import statistics
 import sys
 import tempfile
@@ -15,24 +17,29 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from elasticsearch.helpers import parallel_bulk
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "elastic"), str(ROOT / "tests" / "bench")]
+PROGRAM = ROOT / "playbooks" / "roles" / "collector" / "files"
+sys.path[:0] = [str(ROOT / "tests" / "elastic"), str(ROOT / "tests" / "bench"), str(PROGRAM)]
 
 from ingest import recordings, varied  # noqa: E402
 
 from conftest import Place, place_of, server  # noqa: E402
 from recordings import read  # noqa: E402
+from sekisho.telemetry import spooled  # noqa: E402
 from sekisho.telemetry.elastic import bulk, document, template  # noqa: E402
 from sekisho.telemetry.event import Event  # noqa: E402
 from sekisho.telemetry.query import Search  # noqa: E402
+from sekisho.telemetry.ship import Shipper  # noqa: E402
+from sekisho.telemetry.spool import Spool  # noqa: E402
+from sekisho_collector.segments import Segments  # noqa: E402
 
 AIM = 0.9
 TURNS = 4
-BATCH = 5000  # events that `ship` puts at once
 
 
 def events_of(count: int) -> list[Event]:
@@ -57,46 +64,70 @@ def theirs(place: Place, documents: Iterator[dict[str, Any]]) -> None:
             sys.exit(f"refused: {told}")
 
 
-def ours(place: Place, events: list[Event]) -> None:
+def spool_of(folder: Path, lines: list[bytes]) -> Spool:
+    """A spool as the collector leaves it, and the collector's own answer to what is asked of it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    segments = Segments(folder, folder / "durable")
+    for begin in range(0, len(lines), 1000):
+        segments.append(b"".join(lines[begin : begin + 1000]))
+    segments.close()
+    program = f"{sys.executable} -P -m sekisho_collector answer --spool={folder} --status={folder / 'durable'}"
+    return Spool(["sh", "-c", f'PYTHONPATH={PROGRAM} SSH_ORIGINAL_COMMAND="$*" exec {program}', "spool"])
+
+
+def sent(events: list[Event]) -> list[bytes]:
+    """These events' records as Winlogbeat would have sent them."""
+    common = {"at": 1_795_500_000_000_000, "peer": "PC-0001", "via": "lumberjack"}
+    return [orjson.dumps({**common, "raw": event.source.decode()}) + b"\n" for event in events]
+
+
+def ours(place: Place, spool: Spool) -> None:
     with place.store.writing() as writer:
-        for begin in range(0, len(events), BATCH):
-            writer.put(events[begin : begin + BATCH])
+        Shipper(spool, writer, ZoneInfo("Asia/Tokyo"), place.folder).ship(lambda _: None)
         if writer.refused:
             sys.exit(f"{writer.refused} refused")
 
 
 def timed(place: Place, count: int, work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds, and seconds of this process's CPU."""
+    """Seconds, and seconds of CPU."""
     for name in place.client.indices.get(index=template.EVENTS):
         place.client.indices.delete(index=name)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    begun = time.perf_counter()
+    used, begun = spent(), time.perf_counter()
     work()
-    seconds = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    seconds, used = time.perf_counter() - begun, spent() - used
     if (found := place.store.count(Search())) != count:
         sys.exit(f"{found} events are in the store, {count} were sent")
-    return seconds, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    return seconds, used
+
+
+def spent() -> float:
+    """Seconds of CPU of this process and of those that it started and that have ended."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in both)
 
 
 def main(count: int) -> int:
-    events = events_of(count)
+    lines = sent(events_of(count))
+    events = spooled.read(lines, ZoneInfo("Asia/Tokyo")).events
     documents = ready(events)
     print(f"{count:,} events of {sum(len(event.source) for event in events) / count:,.0f} octets")
     with server() as settings, tempfile.TemporaryDirectory() as folder:
-        place = place_of(settings, Path(folder))
-        timed(place, count, lambda: ours(place, events))  # the server warms up
+        place, room = place_of(settings, Path(folder)), Path(folder) / "spool"
+        spool = spool_of(room, lines)
+        timed(place, count, lambda: ours(place, spool))  # the server warms up
         pairs = []
         for turn in range(TURNS):  # whoever comes second meets a busier server
+            spool = spool_of(room, lines)
             both: dict[str, Callable[[], None]] = {
                 "theirs": lambda: theirs(place, iter(documents)),
-                "ours": lambda: ours(place, events),
+                "ours": lambda spool=spool: ours(place, spool),
             }
             took = {who: timed(place, count, both[who]) for who in sorted(both, reverse=bool(turn % 2))}
             pairs.append((took["theirs"], took["ours"]))
         place.client.close()
     base, own = ([statistics.median(one) for one in zip(*some, strict=True)] for some in zip(*pairs, strict=True))
-    for name, (seconds, used) in (("parallel_bulk, ready-made", base), ("sekisho, from events", own)):
+    for name, (seconds, used) in (("parallel_bulk, ready-made", base), ("sekisho ship", own)):
         per = used * 100_000 / count
         print(f"  {name:26} {seconds:6.2f} s  {count / seconds:7,.0f} events/s  {per:5.1f} s of CPU per 100,000")
     ratios = [one[0] / two[0] for one, two in pairs]
