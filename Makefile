@@ -2,7 +2,16 @@
 PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client maven openjdk-17-jre-headless
+DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client
+SERVER_PACKAGES := maven openjdk-17-jre-headless # fetch and run Elasticsearch
+
+# Install those of $(1) that are missing.
+define install
+@missing=""; for package in $(1); do \
+  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+if [ -n "$$missing" ]; then \
+  echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+endef
 
 .PHONY: setup demo lint test test-kills bench elasticsearch lock clean
 setup: $(VENV)/.ready
@@ -13,12 +22,12 @@ $(VENV)/.ready: requirements/develop.txt pyproject.toml | debian
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-.PHONY: debian
+.PHONY: debian server
 debian:
-	@missing=""; for package in $(DEBIAN_PACKAGES); do \
-	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
-	if [ -n "$$missing" ]; then \
-	  echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	$(call install,$(DEBIAN_PACKAGES))
+
+server:
+	$(call install,$(SERVER_PACKAGES))
 
 # Elastic's own client, with which the collector is tested, is built by Go.
 .PHONY: go
@@ -26,7 +35,8 @@ go:
 	@command -v go >/dev/null || test -x /usr/local/go/bin/go || { apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends golang-go; }
 
-demo: setup
+# STORE=elasticsearch: the events go to three nodes of the lab.
+demo: setup $(if $(filter elasticsearch,$(STORE)),server)
 	$(BIN)/python tools/demo.py
 
 lint: setup
@@ -36,21 +46,21 @@ lint: setup
 	$(BIN)/yamllint --strict .
 	ANSIBLE_CONFIG=playbooks/ansible.cfg $(BIN)/ansible-lint playbooks
 
-test: setup go
+test: setup server go
 	$(BIN)/pytest -m "not kills"
 
 # A hundred kills at random moments; hours. Run before a release.
-test-kills: setup
+test-kills: setup server
 	$(BIN)/pytest -m kills -s
 
 # What a wave, and taking events in, cost beside the plain tools: ratios, in one run.
-bench: setup
+bench: setup server
 	$(BIN)/python tests/bench/ingest.py
 	$(BIN)/python tests/bench/wave.py
 	$(BIN)/python tests/bench/ship_elastic.py
 
 # One node of Elasticsearch on loopback, for a developer; prints its address, user, password file and CA.
-elasticsearch: setup
+elasticsearch: setup server
 	$(BIN)/python tests/elastic/cluster.py
 
 lock:
