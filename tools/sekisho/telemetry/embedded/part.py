@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,6 @@ from sekisho.telemetry.event import FIELDS, Event, Reject, partition
 
 pa.set_memory_pool(pa.system_memory_pool())  # it keeps what was freed; the others give it back and ask for it anew
 REJECTED = "rejected"
-MERGING = ".merging-"  # what a folder begins with in which a merge sorts
 ID = pa.binary(16)
 _EVENTS = pa.schema(
     [
@@ -38,7 +36,15 @@ _REJECTS = pa.schema(
 
 # Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
 _ALIKE = ["file", "why", *FIELDS]
-_FORMAT = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+_FORM: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": _ALIKE,
+    "write_statistics": ["time"],
+}
+# Of a group of rows in a part that was merged: what is in memory at once.
+_ROWS = 50_000
+_OCTETS = 64 * 1024 * 1024
 
 
 class Written(NamedTuple):
@@ -132,26 +138,23 @@ def without(folder: Path, written: Written, known: pa.Array) -> list[Part]:
 
 
 def merged(folder: Path, some: Sequence[Part]) -> Part:
-    """One part with the events of several of the same day, in the order of their times; they stay as they are.
+    """One part with the events of several of the same day; they stay as they are.
+
+    Its groups of rows are each in the order of their times, and about in that of the parts': memory holds one of them.
 
     Raises:
         Missing: the disk is full, or the folder cannot be written.
     """
-    import duckdb  # noqa: PLC0415 - slow to load, and taking events in does without
-
     day = some[0].partition
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
     try:
-        with duckdb.connect() as db, tempfile.TemporaryDirectory(dir=folder, prefix=MERGING) as room:
-            db.execute("SET memory_limit = '512MB'")  # a day may be larger than memory: it is sorted on the disk then
-            db.execute("SET temp_directory = ?", [room])
-            db.execute(
-                f"COPY (FROM read_parquet({_literal(folder, some)}) ORDER BY time, id) TO '{_quoted(path)}' {_FORMAT}"
-            )
-    except (OSError, duckdb.IOException) as error:
+        with pq.ParquetWriter(path, _EVENTS, **_FORM) as writer:
+            for group in _groups(folder, sorted(some, key=lambda one: (one.first is None, one.first or 0))):
+                writer.write_table(group.sort_by("time"))
+    except OSError as error:
         path.unlink(missing_ok=True)
-        raise unwritten(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
+        raise unwritten(path, error) from error
     firsts, lasts = [
         [one for one in ends if one is not None] for ends in zip(*((p.first, p.last) for p in some), strict=True)
     ]
@@ -165,12 +168,18 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
     )
 
 
-def _literal(folder: Path, some: Sequence[Part]) -> str:
-    return "[" + ", ".join(f"'{_quoted(folder / part.file)}'" for part in some) + "]"
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _groups(folder: Path, some: Iterable[Part]) -> Iterator[pa.Table]:
+    """The rows of parts, some at once."""
+    held: list[pa.RecordBatch] = []
+    for part in some:
+        with pq.ParquetFile(folder / part.file) as file:
+            for batch in file.iter_batches(batch_size=_ROWS):
+                held.append(batch)
+                if sum(map(len, held)) >= _ROWS or sum(one.nbytes for one in held) >= _OCTETS:
+                    yield pa.Table.from_batches(held)
+                    held = []
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] = ()) -> Part:
@@ -179,14 +188,7 @@ def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] 
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("wb") as file:
-            pq.write_table(
-                table,
-                file,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=_ALIKE,
-                write_statistics=["time"],
-            )
+            pq.write_table(table, file, **_FORM)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise unwritten(path, error) from error

@@ -7,7 +7,6 @@ and the next writer removes it. An event that is there already is not taken agai
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -89,8 +88,6 @@ class Writer:
         for path in self.folder.glob("*/*.parquet"):
             if path not in named:
                 path.unlink()
-        for room in self.folder.glob(f"{parts.MERGING}*"):
-            shutil.rmtree(room, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:
