@@ -170,16 +170,18 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
 
 def _groups(folder: Path, some: Iterable[Part]) -> Iterator[pa.Table]:
     """The rows of parts, some at once."""
-    held: list[pa.RecordBatch] = []
+    held: list[pa.Table] = []
     for part in some:
         with pq.ParquetFile(folder / part.file) as file:
             for batch in file.iter_batches(batch_size=_ROWS):
-                held.append(batch)
+                held.append(
+                    pa.Table.from_batches([batch]).cast(_EVENTS)
+                )  # an earlier sekisho wrote ids as plain binary
                 if sum(map(len, held)) >= _ROWS or sum(one.nbytes for one in held) >= _OCTETS:
-                    yield pa.Table.from_batches(held)
+                    yield pa.concat_tables(held)
                     held = []
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.concat_tables(held)
 
 
 def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] = ()) -> Part:
