@@ -138,17 +138,17 @@ def test_elastic_s_client_through_cuts_and_kills(tmp_path: Path, elastic: Path, 
 RSYSLOG = r"""
 module(load="imfile" mode="inotify")
 module(load="omrelp" tls.tlslib="openssl")
-global(workDirectory="/work/queue" maxMessageSize="64k")
+global(workDirectory="/srv/log/queue" maxMessageSize="64k")
 template(name="wire" type="string"
   string="<%PRI%>1 %TIMESTAMP:::date-rfc3339% %HOSTNAME% sekisho - - [x@32473 o=\"%$!metadata!fileoffset%\"] %msg%")
 # The queue is the ruleset's: with the same queue at the action, omrelp lost two or three lines in eight kills.
 ruleset(name="out" queue.type="Disk" queue.filename="out" queue.saveOnShutdown="on" queue.dequeueBatchSize="128") {
   action(type="omrelp" target="127.0.0.1" port="PORT" template="wire" timeout="20"
-    tls="on" tls.caCert="/work/pc/ca.crt" tls.myCert="/work/pc/server.crt" tls.myPrivKey="/work/pc/server.key"
+    tls="on" tls.caCert="/srv/log/pc/ca.crt" tls.myCert="/srv/log/pc/server.crt" tls.myPrivKey="/srv/log/pc/server.key"
     tls.authMode="name" tls.permittedPeer=["collector"]
     action.resumeRetryCount="-1" action.resumeInterval="1")
 }
-input(type="imfile" file="/work/lines.log" tag="sekisho" addMetadata="on" ruleset="out")
+input(type="imfile" file="/srv/log/lines.log" tag="sekisho" addMetadata="on" ruleset="out")
 """
 
 # The lab's base is never written to: rsyslog sees it below a layer of its own, which ends with it.
@@ -156,15 +156,15 @@ INSIDE = """set -e
 mount -t tmpfs none "$2"
 mkdir "$2/upper" "$2/work" "$2/root"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
-mkdir "$2/root/work"
-mount --bind "$3" "$2/root/work"
+mkdir "$2/root/srv/log"
+mount --bind "$3" "$2/root/srv/log"
 mount --bind /dev "$2/root/dev"
-exec chroot "$2/root" /usr/sbin/rsyslogd -n -i NONE -f /work/rsyslog.conf
+exec chroot "$2/root" /usr/sbin/rsyslogd -n -i NONE -f /srv/log/rsyslog.conf
 """
 
 
 def rsyslog(collector: Collector, folder: Path) -> subprocess.Popen[bytes]:
-    """Debian's own rsyslog, out of the lab's base, in the network of this machine; `folder` is its /work."""
+    """Debian's own rsyslog, out of the lab's base, in the network of this machine; `folder` is its /srv/log."""
     if os.geteuid() != 0:
         pytest.fail("Debian's rsyslog is run out of the lab's base, which needs root")
     root, layer = base.ensure(lambda _what, _part: None), collector.folder / "layer"
