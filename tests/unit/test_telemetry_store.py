@@ -19,6 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 from sekisho.core.clock import parse
 from sekisho.core.errors import BadInput, Missing
 from sekisho.telemetry import ecs, query
-from sekisho.telemetry.embedded import tidy
+from sekisho.telemetry.embedded import part, tidy
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Ecs, Event
 from sekisho.telemetry.ingest import ingest
@@ -119,6 +120,20 @@ def test_merging_changes_nothing_but_the_number_of_parts(tmp_path: Path) -> None
     take(store, tmp_path / "3.json")  # known in its merged part too
     assert len(serials(store)) == count
     assert set(serials(store).values()) == {1}
+
+
+def test_a_merge_holds_only_some_rows_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part, "_ROWS", 10)
+    store = EmbeddedStore(tmp_path / "events")
+    count = small_parts(store, tmp_path, 9)
+    with store.writing() as writer:
+        assert tidy.merge(writer) == 24
+    groups = []
+    for one in store.manifest().parts:
+        with pq.ParquetFile(store.folder / one.file) as file:
+            groups += [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert sum(groups) == count
+    assert max(groups) < 20  # what is held, and a batch of the next part
 
 
 def test_small_batches_do_not_pile_up(tmp_path: Path) -> None:

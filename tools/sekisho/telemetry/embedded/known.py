@@ -29,7 +29,7 @@ def of(folder: Path, written: Written, there: Iterable[Part]) -> pa.Array:
         with pq.ParquetFile(folder / part.file) as file:
             groups = [number for number in range(file.num_row_groups) if _may_have(file, number, written.part)]
             for batch in file.iter_batches(row_groups=groups, columns=["id"]) if groups else ():
-                ids = batch.column(0).cast(ID)
+                ids = batch.column(0)
                 found.append(ids.filter(pc.is_in(ids, value_set=asked)))
     return pa.chunked_array(found, ID).unique()
 

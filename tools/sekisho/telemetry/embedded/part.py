@@ -170,18 +170,16 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
 
 def _groups(folder: Path, some: Iterable[Part]) -> Iterator[pa.Table]:
     """The rows of parts, some at once."""
-    held: list[pa.Table] = []
+    held: list[pa.RecordBatch] = []
     for part in some:
         with pq.ParquetFile(folder / part.file) as file:
             for batch in file.iter_batches(batch_size=_ROWS):
-                held.append(
-                    pa.Table.from_batches([batch]).cast(_EVENTS)
-                )  # an earlier sekisho wrote ids as plain binary
+                held.append(batch)
                 if sum(map(len, held)) >= _ROWS or sum(one.nbytes for one in held) >= _OCTETS:
-                    yield pa.concat_tables(held)
+                    yield pa.Table.from_batches(held)
                     held = []
     if held:
-        yield pa.concat_tables(held)
+        yield pa.Table.from_batches(held)
 
 
 def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] = ()) -> Part:
