@@ -1,0 +1,1 @@
+"""Detection: Sigma rules, which events they are for, and which of those match."""
