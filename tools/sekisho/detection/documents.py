@@ -1,0 +1,87 @@
+"""Files of rules as plain data: what came from outside is measured before anything looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sekisho.core.errors import BadInput, Missing
+from sekisho.core.language import Both
+from sekisho.detection.refusal import CannotUse
+
+_LARGEST = 4 * 1024 * 1024  # octets of a file
+_MOST = 100_000  # values in a file, each counted as often as it is referred to
+_DEEPEST = 50
+_SUFFIXES = (".yml", ".yaml")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def files(paths: Iterable[Path]) -> list[Path]:
+    """The files of rules that are meant, each once: a folder stands for all YAML in it.
+
+    Raises:
+        Missing: a path is not there.
+        BadInput: there is no file of rules in a folder.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = [one for one in sorted(path.rglob("*")) if one.suffix in _SUFFIXES and one.is_file()]
+            if not inside:
+                raise BadInput(
+                    Both(f"{path} にルールがない", f"there are no rules in {path}"),
+                    Both(".ymlのあるフォルダを指定する", "name a folder that has .yml files"),
+                )
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise Missing(
+                Both(f"{path} がない", f"{path} is not there"), Both("パスを確認する", "check the path")
+            )
+    return list(found)
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The documents of a file.
+
+    Raises:
+        CannotUse: it is not YAML, too large, or nothing but maps is expected in it.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise CannotUse(f"読めない: {error.strerror}", f"cannot be read: {error.strerror}") from error
+    if len(raw) > _LARGEST:
+        raise CannotUse("ファイルが大きすぎる", "the file is too large")
+    try:
+        some = list(yaml.load_all(raw.decode("utf-8-sig"), _Loader))  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError, TypeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f"{where.line + 1}: " if where else ""
+        why = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise CannotUse(f"YAMLとして読めない: {line}{why}", f"not YAML: {line}{why}") from error
+    _measure(some)
+    for one in some:
+        if one is None:
+            continue
+        if not isinstance(one, dict):
+            raise CannotUse("ルールではない(キーと値の組ではない)", "no rule: not a map")
+        yield one
+
+
+def _measure(some: Sequence[object]) -> None:
+    waiting: list[tuple[object, int]] = [(one, 0) for one in some]
+    count = 0
+    while waiting:
+        one, depth = waiting.pop()
+        count += 1
+        if count > _MOST or depth > _DEEPEST:
+            raise CannotUse("値が多すぎるか、入れ子が深すぎる", "too many values, or nested too deep")
+        if isinstance(one, dict):
+            waiting += ((part, depth + 1) for part in (*one.keys(), *one.values()))
+        elif isinstance(one, list):
+            waiting += ((part, depth + 1) for part in one)

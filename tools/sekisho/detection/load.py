@@ -1,0 +1,204 @@
+"""Rules from files. What cannot be used is named with its reason, and the rest is used."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+import orjson
+
+from sekisho.core.language import Both
+from sekisho.detection import condition, correlations, documents, routing, values
+from sekisho.detection.refusal import CannotUse
+from sekisho.detection.rule import (
+    LEVELS,
+    All,
+    AnyOf,
+    Correlation,
+    Level,
+    Logsource,
+    Node,
+    Rule,
+    Ruleset,
+    Unusable,
+)
+
+_OURS = uuid.UUID("6f2b5a0e-3d0c-5b0e-9a34-5345b1540000")  # under which rules without an id get one
+Made = TypeVar("Made")
+
+
+class Filter(NamedTuple):
+    """What is added to the condition of rules: of some by id or name, or of all of a logsource."""
+
+    logsource: Logsource
+    rules: tuple[str, ...] | None
+    condition: Node
+
+
+def load(paths: Iterable[Path]) -> Ruleset:
+    """All rules of files and folders, in the order of their paths.
+
+    Raises:
+        Missing: a path is not there.
+        BadInput: a folder has no rules.
+    """
+    rules, unusable = list[Rule](), list[Unusable]()
+    filters: list[tuple[str, dict[str, Any], Filter]] = []
+    pending: list[tuple[str, dict[str, Any]]] = []
+
+    def attempt(path: str, document: Mapping[str, Any], make: Callable[[], Made]) -> Made | None:
+        try:
+            return make()
+        except CannotUse as error:
+            unusable.append(_unusable(path, document, error.reason))
+        except RecursionError:
+            unusable.append(_unusable(path, document, Both("入れ子が深すぎる", "nested too deep")))
+        return None
+
+    for file in documents.files(paths):
+        path = str(file)
+        for document in attempt(path, {}, lambda file=file: list(documents.read(file))) or ():  # type: ignore[misc]
+            if "correlation" in document:
+                pending.append((path, document))
+            elif "filter" in document:
+                made = attempt(path, document, lambda document=document: _filter(document))  # type: ignore[misc]
+                filters += [(path, document, made)] if made else []
+            elif found := attempt(path, document, lambda path=path, document=document: _rule(path, document)):  # type: ignore[misc]
+                rules.append(found)
+    rules, repeated = _once(rules)
+    unusable += repeated
+    for path, document, one in filters:
+        if not (touched := [place for place, rule in enumerate(rules) if _meant(rule, one)]):
+            reason = Both("当てはまるルールがない", "there is no rule that it is for")
+            unusable.append(_unusable(path, document, reason))
+        for place in touched:
+            rules[place] = replace(rules[place], condition=All((rules[place].condition, one.condition)))
+    made_of: dict[str, Correlation] = {}
+    for path, document in correlations.in_order(pending):
+        found_one = attempt(
+            path,
+            document,
+            lambda path=path, document=document: correlations.read(  # type: ignore[misc]
+                path, document, rules, list(made_of.values()), identity(document), _level(document)
+            ),
+        )
+        if found_one:
+            made_of[found_one.id] = found_one
+    silent = correlations.silent(rules, list(made_of.values()))
+    return Ruleset(tuple(rules), tuple(made_of.values()), tuple(unusable), silent)
+
+
+def identity(document: Mapping[str, Any]) -> str:
+    """The rule's id; one that has none is known by all that it says."""
+    given = document.get("id")
+    if given:
+        return str(given)
+    return str(uuid.uuid5(_OURS, orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS).decode()))
+
+
+def _rule(path: str, document: dict[str, Any]) -> Rule:
+    if "action" in document:
+        raise CannotUse(
+            "`action` は廃止された書き方。文書ごとに全部書く", "`action` is no longer Sigma: write each document out"
+        )
+    if not isinstance(document.get("title"), str):
+        raise CannotUse("ルールではない(titleがない)", "no rule: it has no title")
+    source = _logsource(document)
+    routing.routes(source)  # a logsource that nobody knows is told now, not by silence later
+    return Rule(
+        id=identity(document),
+        title=document["title"],
+        level=_level(document),
+        status=_text(document.get("status")),
+        logsource=source,
+        condition=_condition(document.get("detection")),
+        path=path,
+        tags=tuple(map(str, _list(document.get("tags")))),
+        name=_text(document.get("name")),
+        description=_text(document.get("description")),
+        false_positives=tuple(map(str, _list(document.get("falsepositives")))),
+    )
+
+
+def _filter(document: dict[str, Any]) -> Filter:
+    asked = document["filter"]
+    if not isinstance(asked, dict):
+        raise CannotUse("filterが読めない", "the filter cannot be read")
+    wanted = asked.get("rules")
+    rules = None if wanted in ("any", []) else tuple(map(str, _list(wanted)))
+    if rules == ():
+        raise CannotUse("filterに対象のルールがない", "the filter names no rules")
+    rest = {key: value for key, value in asked.items() if key != "rules"}
+    return Filter(_logsource(document), rules, _condition(rest))
+
+
+def _meant(rule: Rule, one: Filter) -> bool:
+    asked = one.logsource.as_dict().items()
+    has = rule.logsource.as_dict()
+    if any(has.get(key) != value for key, value in asked):
+        return False
+    return one.rules is None or rule.id in one.rules or (rule.name or rule.id) in one.rules
+
+
+def _condition(detection: object) -> Node:
+    if not isinstance(detection, dict):
+        raise CannotUse("detectionがない", "there is no detection")
+    if detection.get("timeframe") is not None:
+        raise CannotUse(
+            "timeframeは廃止された書き方。correlationで書く", "timeframe is no longer Sigma: write a correlation"
+        )
+    given = _list(detection.get("condition"))
+    if not given or not all(isinstance(one, str) for one in given):
+        raise CannotUse("conditionがない", "there is no condition")
+    selections = {
+        str(name): values.selection(what) for name, what in detection.items() if name not in {"condition", "timeframe"}
+    }
+    found = [condition.parse(one, selections) for one in given]
+    return found[0] if len(found) == 1 else AnyOf(tuple(found))
+
+
+def _logsource(document: Mapping[str, Any]) -> Logsource:
+    given = document.get("logsource")
+    if not isinstance(given, dict):
+        raise CannotUse("logsourceがない", "there is no logsource")
+    return Logsource(*(_text(given.get(key)) for key in ("category", "product", "service")))
+
+
+def _level(document: Mapping[str, Any]) -> Level | None:
+    given = document.get("level")
+    if given is None:
+        return None
+    if given not in LEVELS:
+        raise CannotUse(f"levelが '{given}' になっている", f"the level is {given!r}")
+    return cast(Level, given)
+
+
+def _once(rules: Sequence[Rule]) -> tuple[list[Rule], list[Unusable]]:
+    """Of rules with the same id the first; a file that was named twice is read once anyway."""
+    by_id: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        by_id[rule.id].append(rule)
+    told = [
+        Unusable(
+            rule.path, rule.id, rule.title, Both(f"idが {same[0].path} と同じ", f"it has the id of {same[0].path}")
+        )
+        for same in by_id.values()
+        for rule in same[1:]
+    ]
+    return [same[0] for same in by_id.values()], told
+
+
+def _unusable(path: str, document: Mapping[str, Any], reason: Both) -> Unusable:
+    return Unusable(path, _text(document.get("id")), _text(document.get("title")), reason)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

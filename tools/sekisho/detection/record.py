@@ -1,0 +1,170 @@
+"""What a rule sees of an event: the values of a field, and how they are written.
+
+A value is a text, a number, true, false or null. A field that holds a list has its elements as values, and one that
+holds a map the values in that, at any depth; a field that is not there, is null or holds nothing has no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from sekisho.detection import shapes
+from sekisho.detection.folding import fold
+from sekisho.detection.shapes import Family, Origin
+
+__all__ = ["Family", "Origin", "Record", "text_of"]
+
+Scalar = str | int | float | bool | None
+_TEXT = "#text"  # where EVTX has the value of an element that has attributes too
+_MOST = 100_000  # values of one record; none that a source wrote has so many
+
+
+class Record:
+    """One event's own fields. `renamed` says what some fields are called in it."""
+
+    __slots__ = ("_folded", "_found", "_message", "_shape", "_texts", "_words", "renamed")
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._shape = shapes.of(record)
+        self.renamed: Mapping[str, str] = {}
+        self._forget()
+        self._words: tuple[list[str], list[str]] | None = None
+        self._message: str | None = None
+
+    def _forget(self) -> None:
+        self._found: dict[str, tuple[Scalar, ...] | None] = {}
+        self._texts: dict[str, tuple[str, ...]] = {}
+        self._folded: dict[str, tuple[str, ...]] = {}
+
+    def called(self, aliases: tuple[tuple[str, str], ...]) -> Record:
+        """The same event, seen by rules that call some of its fields otherwise."""
+        if not aliases:
+            return self
+        other = object.__new__(Record)
+        other._shape, other.renamed = self._shape, dict(aliases)
+        other._forget()
+        other._words, other._message = self._words, self._message
+        return other
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was written."""
+        return self._shape.origin
+
+    @property
+    def message(self) -> str:
+        """Its message with letters folded; empty if it has none."""
+        if self._message is None:
+            self._message = fold(self._shape.message) if isinstance(self._shape.message, str) else ""
+        return self._message
+
+    def has(self, field: str) -> bool:
+        """Whether the field stands in it, whatever its value."""
+        return self._look(field) is not None
+
+    def values(self, field: str) -> tuple[Scalar, ...]:
+        """The field's values, null among them where a list has it; none if it is missing, null or empty."""
+        return self._look(field) or ()
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """The field's values as text, without null."""
+        found = self._texts.get(field)
+        if found is None:
+            found = self._texts[field] = tuple(text_of(one) for one in self.values(field) if one is not None)
+        return found
+
+    def folded(self, field: str) -> tuple[str, ...]:
+        """The same with letters folded."""
+        found = self._folded.get(field)
+        if found is None:
+            found = self._folded[field] = tuple(map(fold, self.texts(field)))
+        return found
+
+    def words(self) -> tuple[list[str], list[str]]:
+        """All values of the record as text, for keywords; and the same with letters folded."""
+        if self._words is None:
+            texts = [text_of(one) for one in _leaves(self._shape.whole) if one is not None]
+            self._words = texts, list(map(fold, texts))
+        return self._words
+
+    def _look(self, field: str) -> tuple[Scalar, ...] | None:
+        try:
+            return self._found[field]
+        except KeyError:
+            found = self._find(self.renamed.get(field, field))
+            values = None if found is None else _values(found[0])
+            self._found[field] = values
+            return values
+
+    def _find(self, field: str) -> tuple[object] | None:
+        """What stands in the field: by its name, as a path, without blanks; outside of Windows whatever the case."""
+        scopes = self._shape.scopes
+        for scope in scopes:
+            if field in scope:
+                return (scope[field],)
+        if "." in field:
+            for scope in (*scopes, self._shape.whole):
+                if found := list(_along(scope, field)):
+                    return (found[0] if len(found) == 1 else found,)
+        bare = field.replace(" ", "")
+        for scope in scopes:
+            for name, value in scope.items():
+                if " " in name and name.replace(" ", "") == bare:
+                    return (value,)
+            if bare != field and bare in scope:
+                return (scope[bare],)
+        if self.origin.family is not Family.WINDOWS:
+            lower = field.lower()
+            for scope in scopes:
+                for name, value in scope.items():
+                    if name.lower() == lower:
+                        return (value,)
+        return None
+
+
+def text_of(value: Scalar) -> str:
+    """A value as text: true and false in lower case, numbers as JSON writes them, null not at all."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+def _along(value: object, path: str) -> Iterator[object]:
+    """What a path leads to; of a list, in each of its elements. A name may have dots of its own."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _along(one, path)
+    elif isinstance(value, Mapping):
+        if path in value:
+            yield value[path]
+            return
+        at = path.find(".")
+        while at >= 0:
+            if path[:at] in value:
+                yield from _along(value[path[:at]], path[at + 1 :])
+            at = path.find(".", at + 1)
+
+
+def _values(value: object) -> tuple[Scalar, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, dict | list):
+        return tuple(_leaves(value))
+    return (value,)  # type: ignore[return-value]
+
+
+def _leaves(value: object) -> Iterator[Scalar]:
+    """The values within, in their order."""
+    waiting, count = [value], 0
+    while waiting and count < _MOST:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [one[_TEXT]] if _TEXT in one else reversed(one.values())
+        elif isinstance(one, list):
+            waiting += reversed(one)
+        else:
+            count += 1
+            yield one  # type: ignore[misc]
