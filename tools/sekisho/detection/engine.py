@@ -1,0 +1,53 @@
+"""The rules, ready to be asked: which of them match an event."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from sekisho.detection import evaluate
+from sekisho.detection.evaluate import Test
+from sekisho.detection.record import Record, Scalar
+from sekisho.detection.routing import Router
+from sekisho.detection.rule import Rule, Ruleset
+
+
+class Hit(NamedTuple):
+    """A rule, by its place in the set, and the event as the rule saw it."""
+
+    place: int
+    record: Record
+
+
+class Engine:
+    """Rules by route, each compiled when it is first asked."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self._router = Router(ruleset.rules)
+        self._tests: dict[int, Test] = {}
+
+    def hits(self, record: Record, among: Collection[int] | None = None) -> Iterator[Hit]:
+        """The rules that match an event, in their order, each once; `among` says which alone can."""
+        found: dict[int, Record] = {}
+        for aliases, places in self._router.of(record):
+            seen = record.called(aliases)
+            for place in places:
+                if (among is None or place in among) and place not in found and self._test(place)(seen):
+                    found[place] = seen
+        for place in sorted(found):
+            yield Hit(place, found[place])
+
+    def matched(self, hit: Hit) -> dict[str, list[Scalar]]:
+        """The fields and values that decided it."""
+        return evaluate.matched(self.rule(hit).condition, hit.record)
+
+    def rule(self, hit: Hit) -> Rule:
+        """The rule of a hit."""
+        return self.ruleset.rules[hit.place]
+
+    def _test(self, place: int) -> Test:
+        test = self._tests.get(place)
+        if test is None:
+            test = self._tests[place] = evaluate.compiled(self.ruleset.rules[place].condition)
+        return test
