@@ -10,7 +10,7 @@ from importlib import import_module
 import typer
 from typer.exceptions import TyperException
 
-from sekisho.cli.options import asked, hear, say, screen
+from sekisho.cli.options import asked, hear, say, screen, spread
 from sekisho.core.errors import Missing, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.phrases import both
@@ -32,7 +32,20 @@ def _group() -> None:
 _MODULES = {
     **{
         name: name
-        for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan", "render", "ship", "store")
+        for name in (
+            "auditor",
+            "detect",
+            "fleet",
+            "identity",
+            "lab",
+            "network",
+            "pack",
+            "plan",
+            "render",
+            "rules",
+            "ship",
+            "store",
+        )
     },
     **dict.fromkeys(("migrate", "status"), "wave"),
     **dict.fromkeys(("rollback", "release", "defer"), "undo"),
@@ -51,7 +64,7 @@ def main() -> None:
     hear(sys.argv)
     _register(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
-        code = app(standalone_mode=False)
+        code = app(spread(sys.argv[1:]), standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)

@@ -6,7 +6,6 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,8 +27,8 @@ from sekisho.cli.options import (
     screen,
 )
 from sekisho.cli.silent import silent
+from sekisho.cli.times import moment_of
 from sekisho.core.clock import JAPAN
-from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import ingest as ingesting
@@ -119,7 +118,7 @@ def find(
 ) -> None:
     """Find events, the latest first."""
     store = stores.there(state)
-    wanted = Search(query.parse(asked), Span(_moment(since), _moment(until)))
+    wanted = Search(query.parse(asked), Span(moment_of(since), moment_of(until)))
     if count:
         found = store.count(wanted)
         print_json(found) if as_json else typer.echo(found)
@@ -141,19 +140,6 @@ def _first(some: Iterator[Event], limit: int) -> Iterator[Event]:
     if next(some, None) is not None:
         more = Both(f"新しい順に{limit}件のみ。すべては --limit 0", f"only the latest {limit}; --limit 0 for all")
         typer.echo(say(more), err=True)
-
-
-def _moment(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(
-            Both(f"'{text}' は日時ではない", f"{text!r} is not a time"),
-            Both("例: 2026-11-24 または 2026-11-24T09:00", "such as 2026-11-24 or 2026-11-24T09:00"),
-        ) from error
-    return int((given if given.tzinfo else given.replace(tzinfo=JAPAN)).timestamp() * 1_000_000)
 
 
 def _when(event: Event) -> str | None:

@@ -52,6 +52,29 @@ def say(text: str | language.Bilingual) -> str:
     return language.told(text, asked())
 
 
+_SEVERAL = {"detect": ("--rules", "--events")}
+
+
+def spread(words: Sequence[str]) -> list[str]:
+    """A command line in which each of several values behind an option has the option before it.
+
+    So a pattern that the shell wrote out can follow `--rules` or `--events`.
+    """
+    options = _SEVERAL.get(words[0], ()) if words else ()
+    found: list[str] = []
+    option = ""
+    for word in words:
+        if word.startswith("-"):
+            option = word if word in options else ""
+            if not option:
+                found.append(word)
+        elif option:
+            found += [option, word]
+        else:
+            found.append(word)
+    return found
+
+
 StateOption = Annotated[
     Path,
     typer.Option("--state", envvar="SEKISHO_STATE", help="The state folder: ledger, chain, keys.", file_okay=False),

@@ -1,0 +1,150 @@
+"""`sekisho detect`: rules over files or over the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+from rich.markup import escape
+
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen
+from sekisho.cli.times import moment_of
+from sekisho.core.errors import BadInput
+from sekisho.core.language import Both
+from sekisho.detection import alert, correlate, rulesets
+from sekisho.detection.alert import Match
+from sekisho.detection.detect import Answer, Detector
+from sekisho.detection.engine import Engine
+from sekisho.detection.rule import LEVELS, Ruleset, Unusable
+from sekisho.policy import telemetry as policy
+from sekisho.telemetry import stores
+from sekisho.telemetry.query import Span
+from sekisho.telemetry.workers import Workers
+
+RulesOption = Annotated[list[Path], typer.Option("--rules", help="Files or folders of Sigma rules; several may follow.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="A rule that cannot be used is an error.")]
+CacheOption = Annotated[bool, typer.Option("--no-cache", help="Read the rules anew, and keep nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the front door."""
+    app.command("detect")(detect)
+
+
+def detect(
+    rules: RulesOption,
+    events: Annotated[
+        list[Path] | None, typer.Option("--events", help="Files: NDJSON, EVTX, logs; plain, gz or zip.")
+    ] = None,
+    from_store: Annotated[bool, typer.Option("--store", help="Events of the store instead of files.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--from", help="With --store: from this time on (Japan time unless it names a zone).")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="With --store: before this time.")] = None,
+    fail_on: Annotated[str | None, typer.Option("--fail-on", help="Exit code 1 if an alert has this level or more.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=0, help="How many processes; all processors.")] = None,
+    strict: StrictOption = False,
+    no_cache: CacheOption = False,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
+    """Tell which events the rules match. With --json one object a line, in the order of the events."""
+    threshold = _threshold(fail_on)
+    if bool(events) == from_store:
+        raise BadInput(
+            Both("--events か --store のどちらか一つを指定する", "give either --events or --store"),
+            Both("例: --events log.json", "such as --events log.json"),
+        )
+    span = Span(moment_of(since), moment_of(until))
+    if span != Span() and not from_store:
+        raise BadInput(
+            Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
+            Both("--store を付けるか、外す", "add --store, or leave them out"),
+        )
+    ruleset = rulesets.read(rules, None if no_cache else state)
+    tell_unusable(ruleset.unusable, strict=strict)
+    detector = Detector(Engine(ruleset), correlate.facts(ruleset))
+    with Workers(workers) as some:
+        answers = (
+            detector.in_store(stores.there(state), span, some)
+            if from_store
+            else detector.in_files(events or [], ZoneInfo(policy.read().zone), some)
+        )
+        worst = _tell(ruleset, answers, as_json=as_json)
+    if threshold is not None and worst >= threshold:
+        raise typer.Exit(1)
+
+
+def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
+    """Name the rules that are not evaluated.
+
+    Raises:
+        BadInput: there are some, and that is an error.
+    """
+    if not some:
+        return
+    told = [
+        Both(f"{one.path}: {one.title or one.id or ''}: {one.reason.ja}", f"{one.path}: {one.title or one.id or ''}: {one.reason.en}")
+        for one in some
+    ]
+    count = Both(f"{len(some)}件のルールは評価できない", f"{len(some)} rules are not evaluated")
+    if strict:
+        raise BadInput(count, Both("直すか、外す", "mend them, or leave them out"), reasons=told)
+    err = screen(stderr=True, soft_wrap=True)
+    for line in (count, *told):
+        err.print(say(line), markup=False)
+
+
+def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
+    """Print the alerts; the place of the worst level among LEVELS, -1 if there is none."""
+    kept: list[Match] = []
+    needed, worst, count, unread = correlate.rules_of(ruleset), -1, 0, 0
+    for answer in answers:
+        unread += answer.unread
+        for match in answer.matches:
+            rule = ruleset.rules[match.place]
+            if rule.id in needed:
+                kept.append(match)
+            if rule.id not in ruleset.silent:
+                _print(alert.as_json(rule, match), as_json=as_json)
+                worst, count = max(worst, _rank(rule.level)), count + 1
+    for found in correlate.correlated(ruleset, kept):
+        if found.rule.id not in ruleset.silent:
+            _print(alert.correlated_as_json(found), as_json=as_json)
+            worst, count = max(worst, _rank(found.rule.level)), count + 1
+    if not as_json:
+        typer.echo(say(Both(f"アラート {count:,}件", f"{count:,} alerts")), err=True)
+    if unread:
+        typer.echo(
+            say(Both(f"読めなかった記録 {unread:,}件", f"{unread:,} records could not be read")),
+            err=True,
+        )
+    return worst
+
+
+def _print(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+        return
+    words = (found["timestamp"], found["level"], found["host"], found["rule_title"], f"{found['file']}:{found['record']}")
+    screen(soft_wrap=True).print("  ".join(escape(str(one or "-")) for one in words))
+
+
+def _rank(level: str | None) -> int:
+    return -1 if level is None else LEVELS.index(level)  # type: ignore[arg-type]
+
+
+def _threshold(level: str | None) -> int | None:
+    if level is None:
+        return None
+    if level not in LEVELS:
+        raise BadInput(
+            Both(f"'{level}' という重大度はない", f"there is no level {level!r}"),
+            Both(f"次のどれか: {', '.join(LEVELS)}", f"one of: {', '.join(LEVELS)}"),
+        )
+    return LEVELS.index(level)  # type: ignore[arg-type]

@@ -1,0 +1,64 @@
+"""`sekisho rules`: what the rules are, and which of them cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say
+from sekisho.core.language import Both
+from sekisho.detection import load
+
+rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the front door."""
+    app.add_typer(rules, name="rules")
+
+
+@rules.callback()
+def _group() -> None:
+    """Keep the command's name while there is only one."""
+
+
+@rules.command("check")
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of rules.", metavar="PATH...")],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a rule cannot be used.")] = False,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
+    """Read every rule, and name each that cannot be evaluated, with its reason."""
+    found = load.load(paths)
+    levels = Counter(rule.level or "-" for rule in found.rules)
+    if as_json:
+        print_json(
+            {
+                "usable": len(found.rules),
+                "correlations": len(found.correlations),
+                "levels": levels,
+                "unusable": [
+                    {"path": one.path, "id": one.id, "title": one.title, "reason": say(one.reason)}
+                    for one in found.unusable
+                ],
+            }
+        )
+    else:
+        for one in found.unusable:
+            typer.echo(f"{one.path}: {one.title or one.id or ''}: {say(one.reason)}")
+        typer.echo(
+            say(
+                Both(
+                    f"使えるルール {len(found.rules):,}件、相関 {len(found.correlations):,}件、"
+                    f"使えないもの {len(found.unusable):,}件",
+                    f"{len(found.rules):,} rules and {len(found.correlations):,} correlations can be used, "
+                    f"{len(found.unusable):,} cannot",
+                )
+            )
+        )
+    if strict and found.unusable:
+        raise typer.Exit(1)
