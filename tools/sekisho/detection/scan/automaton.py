@@ -6,10 +6,10 @@ this module only. Without it nothing is looked for: every rule that is for an ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
-from sekisho.detection.scan.need import EventId, Figure, Leaf, Text
+from sekisho.detection.scan.need import Channel, EventId, Figure, Key, Leaf, Text
 
 hyperscan: Any
 try:
@@ -45,15 +45,26 @@ def expression(leaf: Leaf) -> bytes:
     """The expression for a leaf.
 
     Raises:
-        ValueError: it is an event's id, which `scanner` reads.
+        ValueError: `kinds` reads it.
     """
     match leaf:
         case Text():
             return literal(leaf.octets)
+        case Key():
+            return b'[".]' + literal(leaf.octets) + rb'"\s*:'
+        case Channel():
+            return rb'channel"\s*:\s*"' + literal(leaf.octets) + b'"'
         case Figure():
             return rb'[:\[,\s"]-?' + leaf.digits + rb"[^0-9]"
-        case EventId():
+        case EventId() | Known():
             raise ValueError(leaf)
+
+
+class Expression(NamedTuple):
+    """What is looked for. It is told once a text, or wherever it ends if it is `everywhere`."""
+
+    pattern: bytes
+    everywhere: bool = False
 
 
 class Automaton:
@@ -64,12 +75,16 @@ class Automaton:
         self.scan: Scan = cast("Scan", database.scan)
 
     @classmethod
-    def of(cls, expressions: Sequence[bytes], everywhere: Collection[int] = ()) -> Automaton:
-        """An automaton for these: each is found once a text, and those in `everywhere` at each of their ends."""
-        once = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
-        flags = [hyperscan.HS_FLAG_CASELESS if n in everywhere else once for n in range(len(expressions))]
+    def of(cls, expressions: Sequence[Expression]) -> Automaton:
+        """An automaton for these."""
+        flags = [
+            hyperscan.HS_FLAG_CASELESS | (0 if one.everywhere else hyperscan.HS_FLAG_SINGLEMATCH)
+            for one in expressions
+        ]
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        database.compile(expressions=list(expressions), ids=list(range(len(expressions))), flags=flags)
+        database.compile(
+            expressions=[one.pattern for one in expressions], ids=list(range(len(expressions))), flags=flags
+        )
         return cls(database)
 
     @classmethod

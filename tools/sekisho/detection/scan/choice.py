@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sekisho.detection.scan.automaton import EXPONENT, Automaton, expression
+from sekisho.detection.scan.automaton import EXPONENT, Automaton, Expression, expression
 from sekisho.detection.scan.need import Every, Figure, Leaf, Need, Some, Text, every, leaves, some
 
 Tree = int | list[Any]
@@ -23,7 +23,7 @@ class Choice(NamedTuple):
     what else they need. The last expression is `EXPONENT` if `exponent`: whoever has one, may be any number.
     """
 
-    expressions: list[bytes]
+    expressions: list[Expression]
     always: list[int]
     triggers: list[list[tuple[int, Tree | None]]]
     exponent: bool
@@ -48,20 +48,22 @@ def choose(needs: Mapping[int, Need], sample: Sequence[bytes]) -> Choice:
         tree = _tree(_about(need, chosen), chosen)
         for leaf in one_of:
             triggers[chosen[leaf]].append((place, None if tree == chosen[leaf] else tree))
-    expressions = [expression(leaf) for leaf in chosen]
+    expressions = [Expression(expression(leaf)) for leaf in chosen]
     exponent = any(isinstance(leaf, Figure) for leaf in chosen)
     if not expressions:  # an automaton has at least one
-        expressions, triggers = [rb"\x00{3}"], [[]]
-    return Choice([*expressions, EXPONENT] if exponent else expressions, always, triggers, exponent)
+        expressions, triggers = [Expression(rb"\x00{3}")], [[]]
+    return Choice([*expressions, Expression(EXPONENT)] if exponent else expressions, always, triggers, exponent)
 
 
 def holds(tree: Tree, found: Sequence[int]) -> bool:
     """Whether a tree holds, when these leaves were found."""
     if isinstance(tree, int):
         return tree in found
-    if tree[0]:
-        return any(holds(one, found) for one in tree[1:])
-    return all(holds(one, found) for one in tree[1:])
+    some_of_them, *children = tree
+    for one in children:
+        if (one in found if one.__class__ is int else holds(one, found)) is bool(some_of_them):
+            return bool(some_of_them)
+    return not some_of_them
 
 
 def _frequencies(known: Sequence[Leaf], sample: Sequence[bytes]) -> dict[Leaf, float]:
@@ -71,7 +73,7 @@ def _frequencies(known: Sequence[Leaf], sample: Sequence[bytes]) -> dict[Leaf, f
         counts[number] += 1
 
     if known:
-        automaton = Automaton.of([expression(leaf) for leaf in known])
+        automaton = Automaton.of([Expression(expression(leaf)) for leaf in known])
         for text in sample:
             automaton.scan(text, found, 0, None)
     return {leaf: (count + _guess(leaf)) / (len(sample) + 1) for leaf, count in zip(known, counts, strict=True)}

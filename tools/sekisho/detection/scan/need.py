@@ -31,6 +31,20 @@ class EventId:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """A field called channel, whatever the case, that is this text; as `Text` has it."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A field of this name, or one whose name ends so behind a dot, whatever the case; as `Text` has it."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     """All of these."""
 
@@ -44,7 +58,7 @@ class Some:
     children: tuple[Need, ...]
 
 
-Leaf = Text | Figure | EventId
+Leaf = Text | Figure | EventId | Channel | Key
 Need = Leaf | Every | Some | bool
 
 

@@ -16,7 +16,8 @@ from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.choice import Choice, Tree, choose, holds
 from sekisho.detection.scan.need import Need
 
-_SAMPLE = 128  # records
+_SAMPLE = 128  # records; half of that where there are so many rules that to ask them all takes long
+_MANY = 300
 
 
 class Plan:
@@ -63,7 +64,7 @@ class Plan:
 
     def _learn(self, text: bytes) -> tuple[int, ...]:
         self._sample.append(text)
-        if len(self._sample) >= _SAMPLE:
+        if len(self._sample) >= (_SAMPLE if len(self._all) < _MANY else _SAMPLE // 2):
             choice = choose(self._known, self._sample)
             automaton = Automaton.of(choice.expressions)
             self._sample.clear()

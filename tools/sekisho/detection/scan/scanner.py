@@ -1,8 +1,8 @@
 """The front door: records in, and for each the rules that could match it.
 
-A record's text is looked through twice. First for what tells its kind: channels, programs, fields that only one kind of
-log has, and the EventID. Then, by the plan for that kind, for what its rules need. What JSON can write in several ways
-is brought into one before that; what cannot be told is left to whoever reads the record in full.
+A record's text is looked through twice: for its kind, and then, by the plan for that kind, for what its rules need.
+What JSON can write in several ways is brought into one before that; what cannot be told is left to whoever reads the
+record in full.
 """
 
 from __future__ import annotations
@@ -15,35 +15,22 @@ import orjson
 
 from sekisho.detection import routing
 from sekisho.detection.folding import fold
-from sekisho.detection.rule import Item, Node, Not, Number, Pattern, Rule
-from sekisho.detection.scan import automaton, witness
-from sekisho.detection.scan.automaton import Automaton
+from sekisho.detection.record import Family
+from sekisho.detection.rule import Item, Node, Not, Rule
+from sekisho.detection.scan import witness
 from sekisho.detection.scan.cache import Cache
-from sekisho.detection.scan.need import EventId, Leaf, Need, Text, decided, every, leaves, some
+from sekisho.detection.scan.kinds import Kind, Look, Seen
+from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
 from sekisho.detection.scan.plan import Plan
 
 Suspects = tuple[int, ...] | None
-"""Places of rules; None stands for every rule, whatever record that is."""
+"""Places of rules; None stands for every rule that is for the record."""
 
-_CODE, _ESCAPE, _FOLDED, _NOT_TEXT = range(4)  # the first expressions; what tells the kind comes behind
-_FIRST = (
-    rb'event_?id"\s*:',
-    rb"(?-i)\\[u/]",
-    rb"\xe2\x84\xaa|\xc4[\xb0\xb1]|\xc5\xbf",  # K, İ, ı, ſ: of these case makes letters of ASCII
-    rb'"message"\s*:\s*\[',  # journald writes octets that are no text as numbers
-)
-# As JSON has it: the quotes of a text, or the element that EVTX gives attributes.
-_NUMBER = re.compile(
-    rb'\s*(?:\{\s*"#attributes"\s*:\s*\{\s*"Qualifiers"\s*:\s*"?[0-9]{1,9}"?\s*\}\s*,\s*"#text"\s*:\s*)?'
-    rb'"?0*([0-9]{1,9})"?\s*[,}]'
-)
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
-_UNKNOWN = b"?"
 _PLANS = 2_000
 _KINDS = 50_000  # ways in which the first look can end that are remembered
-
-Seen = tuple[int | bytes, ...]
+_UNSURE = object()
 
 
 class Scanner:
@@ -58,99 +45,97 @@ class Scanner:
         for place, rule in enumerate(rules):
             for route in routing.routes(rule.logsource):
                 by_route.setdefault(route, []).append(place)
-        self._routes = [(witness.of_route(route), places) for route, places in by_route.items()]
-        texts = dict.fromkeys(leaf for need, _ in self._routes for leaf in leaves(need) if isinstance(leaf, Text))
-        self._aside = frozenset(range(len(_FIRST), len(_FIRST) + len(aside)))
-        self._texts: dict[Leaf, int] = {leaf: number for number, leaf in enumerate(texts, len(_FIRST) + len(aside))}
-        self._codes = {leaf.number for need, _ in self._routes for leaf in leaves(need) if isinstance(leaf, EventId)}
-        self._codes.update(code for rule in rules for code in _codes(rule.condition))
-        expressions = [*_FIRST, *map(automaton.literal, aside), *map(automaton.expression, texts)]
-        self._automaton = self._made(expressions)
+        ways = [(Family.WINDOWS in route.families, witness.of_route(route), of) for route, of in by_route.items()]
+        self._windows = [(need, places) for windows, need, places in ways if windows]
+        self._others = [(need, places) for windows, need, places in ways if not windows]
+        marks = dict.fromkeys(leaf for need, _ in self._others for leaf in leaves(need) if not isinstance(leaf, EventId))
+        self._look = Look(aside, list(marks), cache)
+        told = [leaf for _, need, _ in ways for leaf in leaves(need)]
+        self._channels = frozenset(leaf.octets for leaf in told if isinstance(leaf, Channel))
+        self._codes = frozenset(leaf.number for leaf in told if isinstance(leaf, EventId)).union(
+            *(_codes(rule.condition) for rule in rules)
+        )
         self._needs: dict[int, Need] = {}
-        self._seen: list[int | bytes] = []
-        self._kinds: dict[Seen, Plan | Suspects] = {}
+        self._seen: dict[Seen, Plan | Suspects | object] = {}
         self._plans: dict[str, Plan] = {}
 
     def suspects(self, texts: Iterable[bytes]) -> Iterator[tuple[int, Suspects]]:
         """Of JSON objects, by their place: the rules that could match them. Those that none could are left out."""
-        scan, add, seen, kinds = self._automaton.scan, self._add, self._seen, self._kinds
+        look, known = self._look, self._seen
         for number, text in enumerate(texts):
-            seen.clear()
-            scan(text, add, 0, text)
-            kind = tuple(seen)
+            seen = look(text)
             try:
-                plan = kinds[kind]
+                plan = known[seen]
             except KeyError:
-                plan = self._plan(kind)
-            if plan is None:
-                told = self._otherwise(text)
-            elif plan.__class__ is tuple:
-                told = plan
+                plan = self._met(seen)
+            if plan is _UNSURE:
+                told = self._unsure(seen, text)
+            elif plan is None or plan.__class__ is tuple:
+                told = plan  # type: ignore[assignment]
             else:
-                told = plan.suspects(text)  # type: ignore[union-attr]
+                told = plan.suspects(text)  # type: ignore[attr-defined]
             if told is None or told:
                 yield number, told
 
-    def _add(self, number: int, _: int, end: int, __: int, text: bytes) -> None:
-        if number:
-            self._seen.append(number)
+    def _met(self, seen: Seen) -> Plan | Suspects | object:
+        """For what was seen at the first look: the plan, nobody, None for all, or that more has to be asked."""
+        found: Plan | Suspects | object
+        if self._look.in_full(seen):
+            found = None
+        elif self._look.otherwise(seen) or not self._look.flat(seen):
+            found = _UNSURE
         else:
-            found = _NUMBER.match(text, end)
-            self._seen.append(found[1] if found else _UNKNOWN)
+            found = self._planned(self._look.kind(seen, (), self._codes))
+        self._remember(seen, found)
+        return found
 
-    def _otherwise(self, text: bytes) -> Suspects:
-        """The suspects of a record that may be written in more than one way."""
-        plain = _plainly(text)
-        if plain is None:
+    def _unsure(self, seen: Seen, text: bytes) -> Suspects:
+        if self._look.otherwise(seen):
+            plain = _plainly(text)
+            if plain is None:
+                return None
+            seen, text = self._look(plain), plain
+        if self._look.in_full(seen):
             return None
-        self._seen.clear()
-        self._automaton.scan(plain, self._add, 0, plain)
-        kind = tuple(one for one in self._seen if one not in {_ESCAPE, _FOLDED})
-        plan = self._kinds[kind] if kind in self._kinds else self._plan(kind)
-        return plan.suspects(plain) if isinstance(plan, Plan) else plan
+        marks = () if self._look.flat(seen) else self._look.marks(text)
+        whole = (*seen, b"", *marks)
+        if whole not in self._seen:
+            self._remember(whole, self._planned(self._look.kind(seen, marks, self._codes)))
+        plan = self._seen[whole]
+        return plan.suspects(text) if isinstance(plan, Plan) else plan  # type: ignore[return-value]
 
-    def _plan(self, seen: Seen) -> Plan | Suspects:
-        """For what was seen at the first look: the plan, nobody, or None for all that has to be read in full."""
-        plan: Plan | Suspects = None
-        if self._aside.isdisjoint(seen) and not {_ESCAPE, _FOLDED, _NOT_TEXT} & set(seen):
-            plan = self._planned(seen)
-        if len(self._kinds) >= _KINDS:
-            self._kinds.clear()
-        self._kinds[seen] = plan
-        return plan
+    def _remember(self, seen: Seen, found: object) -> None:
+        if len(self._seen) >= _KINDS:
+            self._seen.clear()
+        self._seen[seen] = found
 
-    def _planned(self, seen: Seen) -> Plan | Suspects:
-        texts = frozenset(one for one in seen if isinstance(one, int))
-        codes = None if _UNKNOWN in seen else self._codes & {int(one) for one in seen if isinstance(one, bytes)}
-        name = sha256(repr((sorted(texts), None if codes is None else sorted(codes))).encode()).hexdigest()[:32]
+    def _planned(self, kind: Kind) -> Plan | Suspects:
+        told = [sorted(kind.channels & self._channels), sorted(kind.codes or ()), kind.codes is None, kind.flat]
+        name = sha256(repr([*told, sorted(map(repr, kind.marks))]).encode()).hexdigest()[:32]
         if name not in self._plans:
             if len(self._plans) >= _PLANS:
                 return None
-            self._plans[name] = Plan(name, lambda: self._needed(texts, codes), self._cache)
+            self._plans[name] = Plan(name, lambda: self._needed(kind), self._cache)
         plan = self._plans[name]
         return () if plan.empty else plan
 
-    def _needed(self, texts: frozenset[int], codes: set[int] | None) -> Mapping[int, Need]:
-        """What rules still need, by their places, when these texts and numbers of events were seen."""
+    def _needed(self, kind: Kind) -> Mapping[int, Need]:
+        """What rules still need, by their places, for a record of a kind."""
 
-        def known(leaf: Leaf) -> bool | None:
-            if isinstance(leaf, EventId):
-                return codes is None or leaf.number in codes
-            number = self._texts.get(leaf)
-            return None if number is None else number in texts
+        def mark(leaf: Leaf) -> bool | None:
+            known = kind.knows(leaf)
+            return leaf in kind.marks if known is None else known
 
+        ways = [(decided(need, kind.knows), places) for need, places in self._windows]
+        if not kind.flat:
+            ways += [(decided(need, mark), places) for need, places in self._others]
         routed: dict[int, list[Need]] = {}
-        for need, places in self._routes:
-            rest = decided(need, known)
-            if rest is not False:
-                for place in places:
-                    routed.setdefault(place, []).append(rest)
-        found = {}
-        for place, ways in routed.items():
-            need = every((some(ways), decided(self._need(place), known)))
+        for need, places in ways:
             if need is not False:
-                found[place] = need
-        return found
+                for place in places:
+                    routed.setdefault(place, []).append(need)
+        found = {place: every((some(of), decided(self._need(place), kind.knows))) for place, of in routed.items()}
+        return {place: need for place, need in found.items() if need is not False}
 
     def _need(self, place: int) -> Need:
         if place not in self._needs:
@@ -159,27 +144,12 @@ class Scanner:
             self._needs[place] = witness.of_condition(rule.condition, loose=loose)
         return self._needs[place]
 
-    def _made(self, expressions: Sequence[bytes]) -> Automaton:
-        kept = self._cache.read("kinds") if self._cache else None
-        made = Automaton.read(kept) if kept is not None else None
-        if made is None:
-            made = Automaton.of(expressions, everywhere=(_CODE,))
-            if self._cache:
-                self._cache.write("kinds", made.kept())
-        return made
-
 
 def _codes(node: Node) -> Iterator[int]:
     """The numbers of events that a condition names."""
     if isinstance(node, Item):
-        if node.field == "EventID":
-            for one in node.matchers:
-                if isinstance(one, Pattern | Number):
-                    yield from (
-                        leaf.number
-                        for leaf in leaves(witness.of_condition(Item("EventID", (one,))))
-                        if isinstance(leaf, EventId)
-                    )
+        if node.field == witness.CODE:
+            yield from (leaf.number for leaf in leaves(witness.of_condition(node)) if isinstance(leaf, EventId))
     elif not isinstance(node, Not):
         for child in node.children:
             yield from _codes(child)

@@ -8,9 +8,10 @@ from sekisho.detection.record import Family
 from sekisho.detection.routing import Route
 from sekisho.detection.rule import All, AnyOf, Boolean, Item, Matcher, Node, Not, Number, Pattern, Regex
 from sekisho.detection.scan import pieces
-from sekisho.detection.scan.need import EventId, Figure, Need, Text, every, some
+from sekisho.detection.scan.need import Channel, EventId, Figure, Key, Need, Text, every, some
 from sekisho.telemetry.formats import journal, process, ulogd
 
+CODE = "EventID"
 _MARKS: dict[Family, tuple[str, ...]] = {
     Family.PROCESS: (f'"{process.DERIVED}"',),
     Family.PACKET: (f'"{ulogd.MARK}"',),
@@ -26,7 +27,7 @@ def of_route(route: Route) -> Need:
     return every(
         (
             _of_families(route.families),
-            _one_of(route.channels),
+            some(Channel(_json(name)) for name in route.channels) if route.channels else True,
             _one_of(route.providers),
             _one_of(marks.programs),
             some(map(EventId, route.event_ids)) if route.event_ids else True,
@@ -77,7 +78,7 @@ def _of_matcher(matcher: Matcher, field: str | None, loose: bool) -> Need:
             return Text(b"true" if matcher.value else b"false")
         case _:
             return True
-    if field == "EventID" and isinstance(found, Figure):
+    if field == CODE and isinstance(found, Figure):
         return EventId(int(found.digits)) if not found.digits.startswith(b"-") else True
     return found
 
@@ -88,7 +89,7 @@ def _of_families(families: frozenset[Family]) -> Need:
 
 def _of_key(name: str, loose: bool) -> Need:
     last = _json(name.rpartition(".")[2].lower())
-    return pieces.text_of(last if loose else last + b'"')
+    return pieces.text_of(last) if loose else Key(last)
 
 
 def _one_of(names: frozenset[str]) -> Need:
