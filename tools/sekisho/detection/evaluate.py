@@ -37,6 +37,7 @@ from sekisho.detection.rule import (
 
 Test = Callable[[Record], bool]
 TextTest = Callable[[str], bool]
+KEYWORDS = "keywords"
 
 
 def compiled(node: Node) -> Test:
@@ -54,10 +55,10 @@ def compiled(node: Node) -> Test:
 
 
 def matched(node: Node, record: Record) -> dict[str, list[Scalar]]:
-    """By field, the values that made a condition hold; nothing of what had to be absent. Keywords have the field ``."""
+    """By field, the values that made a condition hold; nothing of what had to be absent. Keywords have the field `keywords`."""
     found: dict[str, list[Scalar]] = {}
     for item in _holding(node, record):
-        name = item.field or ""
+        name = item.field or KEYWORDS
         values = record.words()[0] if item.field is None else list(record.values(item.field)) or [None]
         for value in values:
             if value not in found.setdefault(name, []) and _alone(item, record, value):
