@@ -32,8 +32,8 @@ class Engine:
         found: dict[int, Record] = {}
         for aliases, places in self._router.of(record):
             seen = record.called(aliases)
-            for place in places:
-                if (among is None or place in among) and place not in found and self._test(place)(seen):
+            for place in places if among is None else [one for one in among if one in places]:
+                if place not in found and self._test(place)(seen):
                     found[place] = seen
         for place in sorted(found):
             yield Hit(place, found[place])

@@ -1,0 +1,143 @@
+"""The first look at a record: of what kind it is, by what its text says about where it was written.
+
+Windows records that lie flat are told by their channel and EventID alone, which stand at the beginning of the text with
+nothing nested before them. All others are looked through for the marks of every other kind too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sekisho.detection.scan import automaton
+from sekisho.detection.scan.automaton import Automaton, Expression
+from sekisho.detection.scan.cache import Cache
+from sekisho.detection.scan.need import Channel, EventId, Leaf
+
+Seen = tuple[int | bytes, ...]
+"""What was found, in its order: numbers of expressions, and the values of codes and channels, each behind a letter."""
+
+_CODE, _CHANNEL, _NESTED, _ESCAPE, _FOLDED, _NOT_TEXT = range(6)
+_FIRST = (
+    Expression(rb'event_?id"\s*:', everywhere=True),
+    Expression(rb'channel"\s*:', everywhere=True),
+    Expression(rb":\s*[{\[]"),
+    Expression(rb"(?-i)\\[u/]"),
+    Expression(rb"\xe2\x84\xaa|\xc4[\xb0\xb1]|\xc5\xbf"),  # K, İ, ı, ſ: of these case makes letters of ASCII
+    Expression(rb'"message"\s*:\s*\['),  # journald writes octets that are no text as numbers
+)
+# As JSON has it: the quotes of a text, or the element that EVTX gives attributes.
+_NUMBER = re.compile(
+    rb'\s*(?:\{\s*"#attributes"\s*:\s*\{\s*"Qualifiers"\s*:\s*"?[0-9]{1,9}"?\s*\}\s*,\s*"#text"\s*:\s*)?'
+    rb'"?0*([0-9]{1,9})"?\s*[,}]'
+)
+_FLAT_CODE = frozenset((b',"EventID":', b'{"EventID":'))
+_FLAT_CHANNEL = frozenset((b',"Channel":', b'{"Channel":'))
+_WRITTEN_OTHERWISE = frozenset((_ESCAPE, _FOLDED))
+_NAME = re.compile(rb'\s*"([^"]{0,200})"')
+_UNKNOWN = b"?"
+
+
+class Kind(NamedTuple):
+    """What a record is known to have: `codes` are numbers of events, None if they cannot be told.
+
+    `flat`: it is a Windows record for sure, and `marks` was not looked for.
+    """
+
+    channels: frozenset[bytes]
+    codes: frozenset[int] | None
+    marks: frozenset[Leaf]
+    flat: bool
+
+    def knows(self, leaf: Leaf) -> bool | None:
+        """Whether the record has it; None if that was not looked for."""
+        match leaf:
+            case EventId():
+                return self.codes is None or leaf.number in self.codes
+            case Channel():
+                return leaf.octets in self.channels
+        return None
+
+
+class Look:
+    """Looks through records for what tells their kind.
+
+    `aside` are octets of records that are to be read in full, `marks` what other kinds than Windows are known by.
+    """
+
+    def __init__(self, aside: Sequence[bytes], marks: Sequence[Leaf], cache: Cache | None) -> None:
+        self._marks = marks
+        self._aside = frozenset(range(len(_FIRST), len(_FIRST) + len(aside)))
+        first = [*_FIRST, *(Expression(automaton.literal(one)) for one in aside)]
+        self._first = _kept("first", first, cache)
+        second = [Expression(automaton.expression(leaf)) for leaf in marks]
+        self._second = _kept("second", second, cache) if second else None
+        self._seen: list[int | bytes] = []
+
+    def __call__(self, text: bytes) -> Seen:
+        """What is there."""
+        seen = self._seen
+        seen.clear()
+        self._first.scan(text, self._add, 0, text)
+        return tuple(seen)
+
+    def marks(self, text: bytes) -> Seen:
+        """Which marks of other kinds are there."""
+        self._seen.clear()
+        if self._second:
+            self._second.scan(text, self._count, 0, None)
+        return tuple(self._seen)
+
+    def in_full(self, seen: Seen) -> bool:
+        """Whether such a record is to be read in full."""
+        return _NOT_TEXT in seen or not self._aside.isdisjoint(seen)
+
+    def otherwise(self, seen: Seen) -> bool:
+        """Whether such a record may be written in more than one way."""
+        return not _WRITTEN_OTHERWISE.isdisjoint(seen)
+
+    def flat(self, seen: Seen) -> bool:
+        """Whether what was seen leaves no doubt that it is a Windows record."""
+        channels = [place for place, one in enumerate(seen) if isinstance(one, bytes) and one[:1] in b"Cc"]
+        codes = [place for place, one in enumerate(seen) if isinstance(one, bytes) and one[:1] == b"E"]
+        if len(channels) != 1 or not codes or seen[channels[0]][:1] != b"C":  # type: ignore[index]
+            return False
+        nested = seen.index(_NESTED) if _NESTED in seen else len(seen)
+        return channels[0] < nested and codes[0] < nested
+
+    def kind(self, seen: Seen, marks: Seen, known: frozenset[int]) -> Kind:
+        """What is known by that; of numbers only those that are `known` count."""
+        values = [one for one in seen if isinstance(one, bytes)]
+        codes = [one[1:] for one in values if one[:1] in b"Ee"]
+        return Kind(
+            frozenset(one[1:].lower() for one in values if one[:1] in b"Cc"),
+            None if _UNKNOWN in codes else known.intersection(map(int, codes)),
+            frozenset(self._marks[one] for one in marks if isinstance(one, int)),
+            self.flat(seen),
+        )
+
+    def _add(self, number: int, _: int, end: int, __: int, text: bytes) -> None:
+        if number == _CODE:
+            found = _NUMBER.match(text, end)
+            letter = b"E" if text[end - 11 : end] in _FLAT_CODE else b"e"
+            self._seen.append(letter + (found[1] if found else _UNKNOWN))
+        elif number == _CHANNEL:
+            name = _NAME.match(text, end)
+            letter = b"C" if name and text[end - 11 : end] in _FLAT_CHANNEL else b"c"
+            self._seen.append(letter + (name[1] if name else b""))
+        else:
+            self._seen.append(number)
+
+    def _count(self, number: int, _: int, __: int, ___: int, ____: object) -> None:
+        self._seen.append(number)
+
+
+def _kept(name: str, expressions: Sequence[Expression], cache: Cache | None) -> Automaton:
+    kept = cache.read(name) if cache else None
+    made = Automaton.read(kept) if kept is not None else None
+    if made is None:
+        made = Automaton.of(expressions)
+        if cache:
+            cache.write(name, made.kept())
+    return made
