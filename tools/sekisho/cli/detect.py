@@ -70,7 +70,7 @@ def detect(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset = rulesets.read(rules, None if no_cache else state)
+    ruleset, _ = rulesets.read(rules, None if no_cache else state)
     tell_unusable(ruleset.unusable, strict=strict)
     detector = Detector(Engine(ruleset), correlate.facts(ruleset))
     with Workers(workers) as some:
