@@ -174,7 +174,7 @@ def _level(document: Mapping[str, Any]) -> Level | None:
         return None
     if given not in LEVELS:
         raise CannotUse(f"levelが '{given}' になっている", f"the level is {given!r}")
-    return cast(Level, given)
+    return cast("Level", given)
 
 
 def _once(rules: Sequence[Rule]) -> tuple[list[Rule], list[Unusable]]:
