@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def told(one: Correlated) -> tuple[float, list[int]]:
 def match(found: Ruleset, number: int, time: float, rule: str = "a", **facts: Any) -> Match:
     place = next(place for place, one in enumerate(found.rules) if one.name == rule)
     facts = {"User": "u", **facts}
-    return Match(place, str(number), round(time * SECOND), None, None, "f", number, {}, {k: (v,) for k, v in facts.items()})
+    told = {name: (value,) for name, value in facts.items()}
+    return Match(place, str(number), round(time * SECOND), None, None, "f", number, {}, told)
 
 
 def at(*times: float) -> list[tuple[float]]:
@@ -66,7 +68,8 @@ def test_one_alert_for_a_run_and_another_for_the_next(tmp_path: Path) -> None:
     found = ruleset(tmp_path, "event_count", condition={"gte": 3})
     assert seen(found, *at(1, 2, 3, 4, 5, 12)) == [(3, [0, 1, 2, 3, 4, 5])]
     assert seen(found, *at(1, 2, 3, 101, 102, 103)) == [(3, [0, 1, 2]), (103, [3, 4, 5])]
-    assert len({correlate.identity(one) for one in correlate.correlated(found, [match(found, n, *t) for n, t in enumerate(at(1, 2, 3, 101, 102, 103))])}) == 2
+    some = [match(found, n, *one) for n, one in enumerate(at(1, 2, 3, 101, 102, 103))]
+    assert len({correlate.identity(one) for one in correlate.correlated(found, some)}) == 2
 
 
 def test_events_may_come_in_any_order(tmp_path: Path) -> None:
@@ -115,7 +118,8 @@ def test_an_alias_says_what_a_field_is_called_in_each_rule(tmp_path: Path) -> No
     )
     names = correlate.facts(found)
     assert sorted(names.values()) == [("SourceUser",), ("TargetUser",)]
-    some = [match(found, 0, 1, "a", SourceUser="x", TargetUser="y"), match(found, 1, 2, "b", SourceUser="y", TargetUser="x")]
+    first = match(found, 0, 1, "a", SourceUser="x", TargetUser="y")
+    some = [first, match(found, 1, 2, "b", SourceUser="y", TargetUser="x")]
     assert [one.group for one in correlate.correlated(found, some)] == [(("who", "x"),)]
 
 
@@ -136,18 +140,29 @@ def test_a_rule_that_is_not_there_is_told(tmp_path: Path) -> None:
 TIMES = st.lists(st.integers(0, 40), max_size=12)
 
 
+COMPARE = {
+    "gte": operator.ge,
+    "gt": operator.gt,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "eq": operator.eq,
+    "neq": operator.ne,
+}
+
+
 @settings(max_examples=500, deadline=None)
 @given(TIMES, st.sampled_from([("gte", 3), ("gt", 1), ("lt", 3), ("lte", 2), ("eq", 2), ("neq", 2)]))
-def test_counts_are_what_counting_at_every_moment_gives(tmp_path_factory: Any, times: list[int], how: tuple[str, int]) -> None:
-    """The definition, at every second: a window holds who lies in it; a run is where it is fulfilled without a break."""
+def test_counts_are_what_counting_at_every_moment_gives(
+    tmp_path_factory: Any, times: list[int], how: tuple[str, int]
+) -> None:
+    """The definition, at every second: a window holds who lies in it; a run is where it is fulfilled."""
     found = ruleset(tmp_path_factory.mktemp("r"), "event_count", condition=dict([how]))
-    compare = {"gte": int.__ge__, "gt": int.__gt__, "lt": int.__lt__, "lte": int.__le__, "eq": int.__eq__, "neq": int.__ne__}
     # Windows change at whole seconds and, as events leave, just behind them.
     moments = sorted({m for t in times for m in (t * SECOND, (t + 10) * SECOND + 1)})
     runs, held = [], False
     for moment in moments:
         inside = [t for t in times if moment - 10 * SECOND <= t * SECOND <= moment]
-        holds = bool(inside) and compare[how[0]](len(inside), how[1])
+        holds = bool(inside) and COMPARE[how[0]](len(inside), how[1])
         if holds and not held:
             runs.append(moment)
         held = holds
