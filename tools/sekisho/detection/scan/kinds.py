@@ -23,16 +23,17 @@ Seen = tuple[int | bytes, ...]
 _ESCAPE = Expression(rb"(?-i)\\[u/]")
 _FOLDED = Expression(rb"\xe2\x84\xaa|\xc4[\xb0\xb1]|\xc5\xbf")  # K, İ, ı, ſ: of these case makes letters of ASCII
 _NOT_TEXT = Expression(rb'"message"\s*:\s*\[')  # journald writes octets that are no text as numbers
-_AN_OBJECT = Expression(rb'[:,\[]\s*\{\s*"')
 GUARDS = (
-    _AN_OBJECT,
+    Expression(rb'(?s).\{"'),
+    Expression(rb'\{\s+"'),
     _ESCAPE,
     _FOLDED,
     _NOT_TEXT,
     Expression(rb'(?s)event_?id"\s*:.*event_?id"\s*:'),
     Expression(rb'(?s)(?-i)"Channel"\s*:.*"Channel"\s*:'),
 )
-"""What makes it doubtful whether a record lies flat; the first only if it ends before the two fields do."""
+"""What makes it doubtful whether a record lies flat; the first two, an object within, only before the two fields."""
+WITHIN = 2
 _FIRST = (
     Expression(rb'event_?id"\s*:', everywhere=True),
     Expression(rb'channel"\s*:', everywhere=True),

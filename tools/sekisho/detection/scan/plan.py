@@ -14,6 +14,7 @@ import orjson
 from sekisho.detection.scan.automaton import Automaton, Expression
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.choice import Choice, Tree, choose, holds
+from sekisho.detection.scan.kinds import WITHIN
 from sekisho.detection.scan.need import Need
 
 _SAMPLE = 128  # records; half of that where there are so many rules that to ask them all takes long
@@ -21,7 +22,7 @@ _MANY = 300
 
 
 class Guards(NamedTuple):
-    """What makes a plan doubtful for a record; of the first, `kinds` tells more."""
+    """What makes a plan doubtful for a record; of the first ones, `kinds` tells more."""
 
     expressions: tuple[Expression, ...]
     alone: Automaton
@@ -89,7 +90,7 @@ class Plan:
         return tuple(sorted(suspects)) if suspects else ()
 
     def _add(self, number: int, _: int, end: int, __: int, fields: int) -> None:
-        if number or not self._guards or end < fields:
+        if number >= WITHIN or not self._guards or end < fields:
             self._found.append(number)
 
     def _learn(self, text: bytes, fields: int) -> tuple[int, ...] | None:
