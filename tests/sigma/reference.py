@@ -104,7 +104,9 @@ def keyword(how: list[str], wanted: Any, value: Any) -> bool:
 
 def value_is(how: list[str], wanted: Any, value: Any) -> bool:
     if "re" in how:
-        flags = re.IGNORECASE * bool({"i", "ignorecase"} & set(how)) | re.MULTILINE * bool({"m", "multiline"} & set(how))
+        flags = re.IGNORECASE * bool({"i", "ignorecase"} & set(how)) | re.MULTILINE * bool(
+            {"m", "multiline"} & set(how)
+        )
         flags |= re.DOTALL * bool({"s", "dotall"} & set(how))
         return re.search(wanted, text(value), flags | re.ASCII * ("i" not in how)) is not None
     if "cidr" in how:
@@ -200,9 +202,7 @@ def like(pattern: list[str], value: Any, *, cased: bool) -> bool:
     def alike(one: str) -> str:
         return one if cased else fold(one)
 
-    expression = "".join(
-        ".*" if one == "*" else "." if one == "?" else re.escape(alike(one[-1])) for one in pattern
-    )
+    expression = "".join(".*" if one == "*" else "." if one == "?" else re.escape(alike(one[-1])) for one in pattern)
     return re.fullmatch(expression, alike(text(value)), re.DOTALL) is not None
 
 

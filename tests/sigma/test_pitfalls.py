@@ -52,7 +52,14 @@ def test_true_is_true_however_it_is_written(tmp_path: Path, value: object) -> No
     assert not answer(tmp_path, {"s": {"Initiated": "false"}, "condition": "s"}, flat(Initiated=value))
 
 
-@pytest.mark.parametrize("data", [{"Data": {"#text": ["x", "HostVersion=2.0"]}}, {"Data": {"#text": "HostVersion=2.0"}}, {"Data": ["a", "HostVersion=2.0"]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"Data": {"#text": ["x", "HostVersion=2.0"]}},
+        {"Data": {"#text": "HostVersion=2.0"}},
+        {"Data": ["a", "HostVersion=2.0"]},
+    ],
+)
 def test_data_without_a_name_is_data(tmp_path: Path, data: dict[str, Any]) -> None:
     detection = {"s": {"Data|contains": "HostVersion=2"}, "condition": "s"}
     source = {"product": "windows", "category": "ps_classic_start"}
@@ -174,7 +181,10 @@ def test_paths_lead_into_records_of_clouds(tmp_path: Path) -> None:
     assert answer(tmp_path, refers, event, **source)
 
 
-@pytest.mark.parametrize(("rule", "value"), [("İstanbul", "i\u0307STANBUL"), ("kelvin", "\u212aELVIN"), ("ΟΔΟΣ", "οδος"), ("ΟΔΟΣ", "οδοσ"), ("É", "é")])
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [("İstanbul", "i\u0307STANBUL"), ("kelvin", "\u212aELVIN"), ("ΟΔΟΣ", "οδος"), ("ΟΔΟΣ", "οδοσ"), ("É", "é")],
+)
 def test_letters_are_folded_in_one_way(tmp_path: Path, rule: str, value: str) -> None:
     assert answer(tmp_path, {"s": {"F|contains": rule}, "condition": "s"}, flat(F=f"x{value}y"))
     assert not answer(tmp_path, {"s": {"F|contains|cased": rule}, "condition": "s"}, flat(F=f"x{value}y"))

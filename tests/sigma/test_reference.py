@@ -22,11 +22,17 @@ FIELDS = ["Image", "CommandLine", "ThreatName", "Data", "EventID", "n", "b", "Pr
 LETTERS = st.sampled_from([*'aA bB-/\\"*?.1', "İ", "K", "k", "ß", "ς", "Σ", "σ", "é", "\n", "関"])
 TEXTS = st.text(LETTERS, max_size=6)
 SCALARS = st.one_of(
-    TEXTS, st.booleans(), st.none(), st.integers(-2, 30), st.sampled_from([1.0, 0.5, 1e16, "10.1.2.3", "true", "1", "-a"])
+    TEXTS,
+    st.booleans(),
+    st.none(),
+    st.integers(-2, 30),
+    st.sampled_from([1.0, 0.5, 1e16, "10.1.2.3", "true", "1", "-a"]),
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["x", "#text"]), inner, max_size=2)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["x", "#text"]), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 FLAT = st.dictionaries(st.sampled_from([*FIELDS, "Threat Name"]), VALUES, max_size=6).map(
@@ -34,7 +40,10 @@ FLAT = st.dictionaries(st.sampled_from([*FIELDS, "Threat Name"]), VALUES, max_si
 )
 EVTX = st.dictionaries(st.sampled_from([*FIELDS, "Threat Name"]), VALUES, max_size=6).map(
     lambda some: {
-        "Event": {"System": {"Channel": "Security", "EventID": 1, "Provider": {"#attributes": {"Name": "a-"}}}, "EventData": some}
+        "Event": {
+            "System": {"Channel": "Security", "EventID": 1, "Provider": {"#attributes": {"Name": "a-"}}},
+            "EventData": some,
+        }
     }
 )
 WINLOG = st.dictionaries(st.sampled_from([*FIELDS, "Threat Name"]), VALUES, max_size=6).map(
@@ -74,7 +83,10 @@ def lines(field: str) -> st.SearchStrategy[dict[str, Any]]:
                 "|contains|neq",
             )
         ],
-        *[line(field, how, solid) for how in ("|base64", "|base64|contains", "|base64offset|contains", "|wide|contains")],
+        *[
+            line(field, how, solid)
+            for how in ("|base64", "|base64|contains", "|base64offset|contains", "|wide|contains")
+        ],
         *[line(field, how, st.integers(-2, 30)) for how in ("|gt", "|gte", "|lt", "|lte")],
         line(field, "|cidr", st.sampled_from(["10.0.0.0/8", "10.1.2.0/24", "192.168.0.0/16", "::/0"])),
         line(field, "|re", st.sampled_from(["^a", "a$", "[ab]+1", "(?:a|b).b", r"\d", "^$", "a.b"])),
@@ -92,7 +104,9 @@ KEYWORDS = st.lists(st.one_of(PATTERNS.filter(bool), st.integers(0, 30)), min_si
 MAPS = st.lists(st.sampled_from(FIELDS).flatmap(lines), min_size=1, max_size=3).map(
     lambda some: {key: value for one in some for key, value in one.items()}
 )
-SELECTIONS = st.one_of(MAPS, KEYWORDS, KEYWORDS.map(lambda some: {"|all": some}), st.lists(MAPS, min_size=1, max_size=2))
+SELECTIONS = st.one_of(
+    MAPS, KEYWORDS, KEYWORDS.map(lambda some: {"|all": some}), st.lists(MAPS, min_size=1, max_size=2)
+)
 CONDITIONS = st.sampled_from(
     [
         "s1",

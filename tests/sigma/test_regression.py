@@ -40,7 +40,9 @@ def test_there_are_all() -> None:
     assert len(CASES) == 98
 
 
-@pytest.mark.parametrize(("path", "rules", "count"), CASES, ids=lambda one: one.parent.name if hasattr(one, "parent") else "")
+@pytest.mark.parametrize(
+    ("path", "rules", "count"), CASES, ids=lambda one: one.parent.name if hasattr(one, "parent") else ""
+)
 def test_the_rule_matches(detector: Detector, path: Path, rules: list[str], count: int | None) -> None:
     told = []
     for file in (path, path.with_suffix(".json")):

@@ -25,7 +25,9 @@ from sekisho.telemetry import stores
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
-RulesOption = Annotated[list[Path], typer.Option("--rules", help="Files or folders of Sigma rules; several may follow.")]
+RulesOption = Annotated[
+    list[Path], typer.Option("--rules", help="Files or folders of Sigma rules; several may follow.")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="A rule that cannot be used is an error.")]
 CacheOption = Annotated[bool, typer.Option("--no-cache", help="Read the rules anew, and keep nothing.")]
 
@@ -45,7 +47,9 @@ def detect(
         str | None, typer.Option("--from", help="With --store: from this time on (Japan time unless it names a zone).")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", help="With --store: before this time.")] = None,
-    fail_on: Annotated[str | None, typer.Option("--fail-on", help="Exit code 1 if an alert has this level or more.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option("--fail-on", help="Exit code 1 if an alert has this level or more.")
+    ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=0, help="How many processes; all processors.")] = None,
     strict: StrictOption = False,
     no_cache: CacheOption = False,
@@ -66,7 +70,7 @@ def detect(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset = rulesets.read(rules, None if no_cache else state)
+    ruleset, _ = rulesets.read(rules, None if no_cache else state)
     tell_unusable(ruleset.unusable, strict=strict)
     detector = Detector(Engine(ruleset), correlate.facts(ruleset))
     with Workers(workers) as some:
@@ -89,7 +93,10 @@ def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
     if not some:
         return
     told = [
-        Both(f"{one.path}: {one.title or one.id or ''}: {one.reason.ja}", f"{one.path}: {one.title or one.id or ''}: {one.reason.en}")
+        Both(
+            f"{one.path}: {one.title or one.id or ''}: {one.reason.ja}",
+            f"{one.path}: {one.title or one.id or ''}: {one.reason.en}",
+        )
         for one in some
     ]
     count = Both(f"{len(some)}件のルールは評価できない", f"{len(some)} rules are not evaluated")
@@ -131,12 +138,18 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps(found).decode())
         return
-    words = (found["timestamp"], found["level"], found["host"], found["rule_title"], f"{found['file']}:{found['record']}")
+    words = (
+        found["timestamp"],
+        found["level"],
+        found["host"],
+        found["rule_title"],
+        f"{found['file']}:{found['record']}",
+    )
     screen(soft_wrap=True).print("  ".join(escape(str(one or "-")) for one in words))
 
 
 def _rank(level: str | None) -> int:
-    return -1 if level is None else LEVELS.index(level)  # type: ignore[arg-type]
+    return -1 if level is None else LEVELS.index(level)
 
 
 def _threshold(level: str | None) -> int | None:
@@ -147,4 +160,4 @@ def _threshold(level: str | None) -> int | None:
             Both(f"'{level}' という重大度はない", f"there is no level {level!r}"),
             Both(f"次のどれか: {', '.join(LEVELS)}", f"one of: {', '.join(LEVELS)}"),
         )
-    return LEVELS.index(level)  # type: ignore[arg-type]
+    return LEVELS.index(level)

@@ -80,9 +80,7 @@ def _of(correlation: Correlation, by_rule: Mapping[str, Sequence[Match]]) -> Ite
         yield from _runs(correlation, group, some)
 
 
-def _runs(
-    correlation: Correlation, group: Group, some: Sequence[tuple[int, int, str, Match]]
-) -> Iterator[Correlated]:
+def _runs(correlation: Correlation, group: Group, some: Sequence[tuple[int, int, str, Match]]) -> Iterator[Correlated]:
     """The runs of one group, whose events are in the order of their times."""
     span = correlation.seconds * 1_000_000
     window: deque[tuple[int, int, Match]] = deque()
@@ -188,5 +186,3 @@ def rules_of(ruleset: Ruleset) -> frozenset[str]:
     """The ids of the rules whose matches correlations need."""
     known: set[str] = {rule.id for rule in ruleset.rules}
     return frozenset(one for correlation in ruleset.correlations for one in correlation.rules if one in known)
-
-

@@ -44,12 +44,17 @@ def read(
         raise CannotUse(f"correlationが読めない: {error}", f"the correlation cannot be read: {error}") from error
     kind = parsed.type.name.lower()
     if kind not in _KINDS:
-        raise CannotUse(f"correlationの種類 {kind} は評価できない", f"correlations of the kind {kind} are not evaluated")
-    ids = {one.id: one.id for one in (*rules, *others)} | {one.name: one.id for one in (*rules, *others) if one.name}
+        raise CannotUse(
+            f"correlationの種類 {kind} は評価できない", f"correlations of the kind {kind} are not evaluated"
+        )
+    known_rules: list[Rule | Correlation] = [*rules, *others]
+    ids = {one.id: one.id for one in known_rules} | {one.name: one.id for one in known_rules if one.name}
 
     def known(name: str) -> str:
         if name not in ids:
-            raise CannotUse(f"ルール '{name}' がない、または使えない", f"the rule {name!r} is not there, or cannot be used")
+            raise CannotUse(
+                f"ルール '{name}' がない、または使えない", f"the rule {name!r} is not there, or cannot be used"
+            )
         return ids[name]
 
     wanted = parsed.condition
@@ -87,9 +92,7 @@ def silent(rules: Iterable[Rule], correlations: Sequence[Correlation]) -> frozen
     """The ids of rules that raise no alerts of their own: only correlations ask for them."""
     asked = {one for correlation in correlations if not correlation.generate for one in correlation.rules}
     spoken = {one for correlation in correlations if correlation.generate for one in correlation.rules}
-    return frozenset(asked - spoken) & frozenset(
-        (*(rule.id for rule in rules), *(one.id for one in correlations))
-    )
+    return frozenset(asked - spoken) & frozenset((*(rule.id for rule in rules), *(one.id for one in correlations)))
 
 
 def _body(document: dict[str, Any]) -> dict[str, Any]:

@@ -39,9 +39,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise Missing(
-                Both(f"{path} がない", f"{path} is not there"), Both("パスを確認する", "check the path")
-            )
+            raise Missing(Both(f"{path} がない", f"{path} is not there"), Both("パスを確認する", "check the path"))
     return list(found)
 
 

@@ -176,7 +176,9 @@ def _value_test(matcher: Matcher, record: Record | None) -> Callable[[Scalar], b
             return _within(matcher.network)
         case FieldRef():
             others = record.folded(matcher.field) if record else ()
-            return lambda value: value is not None and any(_refers(fold(text_of(value)), one, matcher) for one in others)
+            return lambda value: (
+                value is not None and any(_refers(fold(text_of(value)), one, matcher) for one in others)
+            )
         case TimePart():
             return lambda value: _time_part(value, matcher.part) == matcher.number
 
@@ -239,7 +241,10 @@ def _wildcards(parts: Sequence[Part]) -> TextTest:
             pieces.append([])
         else:
             pieces[-1].append(part)
-    found = [re.compile("".join("." if one is Wild.ONE else re.escape(str(one)) for one in some), re.DOTALL) for some in pieces]
+    found = [
+        re.compile("".join("." if one is Wild.ONE else re.escape(str(one)) for one in some), re.DOTALL)
+        for some in pieces
+    ]
     sizes = [sum(1 if one is Wild.ONE else len(str(one)) for one in some) for some in pieces]
     if len(pieces) == 1:
         return lambda text: found[0].fullmatch(text) is not None

@@ -17,6 +17,7 @@ from sekisho.detection.rule import Logsource, Rule
 from sekisho.detection.sources import Marks
 
 Aliases = tuple[tuple[str, str], ...]
+_UNMARKED = Marks()
 _LINUX_SYSMON = "linux-sysmon/operational"
 
 
@@ -32,7 +33,7 @@ class Route:
     channels: frozenset[str] = frozenset()
     providers: frozenset[str] = frozenset()
     event_ids: frozenset[int] = frozenset()
-    marks: Marks = Marks()
+    marks: Marks = _UNMARKED
     aliases: Aliases = ()
 
     def may_take(self, origin: Origin) -> bool:
@@ -83,7 +84,8 @@ def routes(source: Logsource) -> tuple[Route, ...]:
     if not found:
         said = ", ".join(f"{name}: {value}" for name, value in source.as_dict().items()) or "-"
         raise CannotUse(
-            f"このlogsource({said})のイベントがどれか分からない", f"which events this logsource ({said}) means is not known"
+            f"このlogsource({said})のイベントがどれか分からない",
+            f"which events this logsource ({said}) means is not known",
         )
     return tuple(found)
 
@@ -92,7 +94,7 @@ def _channels(names: Sequence[str], ids: Iterable[int] = (), aliases: Aliases = 
     return Route(_WINDOWS, frozenset(map(str.lower, names)), event_ids=frozenset(ids), aliases=aliases)
 
 
-def _windows(source: Logsource) -> Iterable[Route]:
+def _windows(source: Logsource) -> Iterable[Route]:  # noqa: C901 - a line for each way that a rule can say it
     category, service = source.category, source.service
     if source.product is None and category not in {*windows.SYSMON_EVENTS, *windows.OTHER_EVENTS}:
         return
@@ -150,4 +152,4 @@ class Router:
             near = [(route, places) for route, places in self._by_route.items() if route.may_take(origin)]
             if len(self._known) < 100_000:  # a source may make up channels for ever
                 self._known[origin] = near
-        return [(route.aliases, places) for route, places in near if route.marks == Marks() or route.takes(record)]
+        return [(route.aliases, places) for route, places in near if route.marks == _UNMARKED or route.takes(record)]

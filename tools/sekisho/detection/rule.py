@@ -98,7 +98,7 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class FieldRef:
-    """The value of another field, without regard to case: the same, or at the beginning, at the end, or (both) within."""
+    """The value of another field, whatever the case: the same, or at the beginning, at the end, or (both) within."""
 
     field: str
     starts: bool = False
@@ -186,8 +186,8 @@ class Rule:
 class Correlation:
     """A rule about several events of other rules, within a time and of one group.
 
-    `rules` are ids of rules. `aliases` says, for a field of `group_by`, what it is called in each rule. `count` is
-    what the number is compared with: of events, or of different values of `field`, or, for the temporal kinds, of rules.
+    `rules` are ids of rules. `aliases` says, for a field of `group_by`, what it is called in each rule. `count` is what
+    the number is compared with: of events, or of different values of `field`, or, for the temporal kinds, of rules.
     `generate` says that matches of the rules are alerts themselves too.
     """
 

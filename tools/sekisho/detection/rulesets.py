@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
+import sekisho
+from sekisho.detection import documents, kept
 from sekisho.detection.rule import Ruleset
+from sekisho.detection.scan.cache import Cache
+
+_FOLDER = Path("cache") / "rules"
+_NAME = "ruleset"
 
 
-def read(paths: Sequence[Path], state: Path | None) -> Ruleset:
-    """The rules of files and folders; `state` is where they are kept, None not to.
+def read(paths: Sequence[Path], state: Path | None) -> tuple[Ruleset, Cache | None]:
+    """The rules of files and folders, and where what is made of them is kept: below `state`, or nowhere if that is None.
 
     Raises:
         Missing: a path is not there.
         BadInput: a folder has no rules.
     """
+    cache = None if state is None else Cache(state / _FOLDER, _key(documents.files(paths)))
+    if cache is not None and (data := cache.read(_NAME)) is not None:
+        gc.disable()  # a hundred thousand small things that all stay
+        try:
+            return kept.read(data), cache
+        except ValueError:
+            pass  # damaged, or written by another version: it is read anew
+        finally:
+            gc.enable()
     from sekisho.detection import load  # noqa: PLC0415 - pySigma is slow to load
 
-    return load.load(paths)
+    found = load.load(paths)
+    if cache is not None:
+        cache.write(_NAME, kept.written(found))
+    return found, cache
+
+
+def _key(files: Sequence[Path]) -> str:
+    """What the rules say, where, and by which programs it would be read."""
+    digest = sha256()
+    for path in files:
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""
+        digest.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape") + data)
+    programs = (kept.VERSION, sekisho.__version__, version("pysigma"), version("google-re2"))
+    return f"{digest.hexdigest()} {programs}"

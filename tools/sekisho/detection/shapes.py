@@ -71,7 +71,7 @@ _PAIRS = re.compile(r'(?<![\w-])(\w[\w-]*)=(?:"([^"]*)"|([^\s"]*))')
 _PARAMETER = re.compile(r"param[0-9]+")
 
 
-def of(record: Mapping[str, Any]) -> Shape:
+def of(record: Mapping[str, Any]) -> Shape:  # noqa: PLR0911 - a line for each shape
     """The shape of a record."""
     if isinstance(winlog := record.get("winlog"), dict):
         return _winlogbeat(record, winlog)

@@ -36,16 +36,41 @@ def _has(*groups: str) -> Marks:
 
 
 _PYTHON = ("python", "python2", "python3", "gunicorn", "uwsgi", "django", "celery")
-_JAVA = ("java", "tomcat", "tomcat8", "tomcat9", "tomcat10", "jboss", "wildfly", "jetty", "jvm", "spring", "catalina.sh")
+_JAVA = (
+    "java",
+    "tomcat",
+    "tomcat8",
+    "tomcat9",
+    "tomcat10",
+    "jboss",
+    "wildfly",
+    "jetty",
+    "jvm",
+    "spring",
+    "catalina.sh",
+)
 _SQL = ("mysqld", "mariadbd", "mysql", "mariadb", "postgres", "postgresql", "oracle", "sqlservr", "mssql", "sql")
-_CISCO = ("%sys-", "%sec_login-", "%parser-", "%aaa-", "%webui-", "%tcp-", "%ip-tcp-", "%bgp-", "%ldp-", "%link-", "%pki-")
+_CISCO = (
+    "%sys-",
+    "%sec_login-",
+    "%parser-",
+    "%aaa-",
+    "%webui-",
+    "%tcp-",
+    "%ip-tcp-",
+    "%bgp-",
+    "%ldp-",
+    "%link-",
+    "%pki-",
+)
 _PALO_ALTO = (_by("gpsvc", "globalprotect"), _says("globalprotect"), _has("TargetFilename", "serial device_name"))
 
 # By service, of any product: who writes to syslog or the journal.
 PROGRAMS: dict[tuple[str | None, str | None, str | None], tuple[Marks, ...]] = {
     (None, "linux", "auth"): (
-        _by("sshd", "sshd-session", "sudo", "su", "login", "pkexec", "polkitd", "systemd-logind", "useradd", "groupadd")
-        ,
+        _by(
+            "sshd", "sshd-session", "sudo", "su", "login", "pkexec", "polkitd", "systemd-logind", "useradd", "groupadd"
+        ),
         _by("usermod", "passwd", "chpasswd", "cron", "crond", "gdm-password", "polkit-agent-helper-1"),
     ),
     (None, "linux", "clamav"): (_by("clamd", "clamscan", "clamdscan", "freshclam", "clamav", "clamav-daemon"),),
@@ -78,13 +103,19 @@ PROGRAMS: dict[tuple[str | None, str | None, str | None], tuple[Marks, ...]] = {
 }
 
 _W3C = _has("cs-method sc-status cs-uri-stem cs-uri-query")
-_MAC = (frozenset({"platform", "os", "OS", "os.type", "host.os.type", "os_type"}), frozenset({"macos", "darwin", "mac"}))
+_MAC = (
+    frozenset({"platform", "os", "OS", "os.type", "host.os.type", "os_type"}),
+    frozenset({"macos", "darwin", "mac"}),
+)
 
 # Records that are one JSON object, by the fields that only they have.
 FIELDS: dict[tuple[str | None, str | None, str | None], tuple[Marks, ...]] = {
     ("webserver", None, None): (_W3C,),
     ("proxy", None, None): (_has("c-uri cs-uri r-dns c-useragent cs-host c-uri-extension c-uri-query"),),
-    ("dns", None, None): (_has("query", "record_type answer answers qtype_name rcode rrtype qtype"), _has("record_type")),
+    ("dns", None, None): (
+        _has("query", "record_type answer answers qtype_name rcode rrtype qtype"),
+        _has("record_type"),
+    ),
     ("firewall", None, None): (_has("dst_ip dest_ip", "src_ip"),),
     ("antivirus", None, None): (_has("Signature", "Filename FileName"),),
     ("application", "kubernetes", "audit"): (_has("objectRef auditID", "verb"),),
@@ -102,8 +133,17 @@ FIELDS: dict[tuple[str | None, str | None, str | None], tuple[Marks, ...]] = {
         Marks(values=((frozenset({"category", "Category", "Type"}), frozenset({"auditlogs"})),)),
     ),
     (None, "azure", "signinlogs"): (
-        _has("ResultType AppDisplayName appDisplayName conditionalAccessStatus ConditionalAccessStatus signInEventTypes"),
-        Marks(values=((frozenset({"category", "Category", "Type"}), frozenset({"signinlogs", "noninteractiveusersigninlogs"})),)),
+        _has(
+            "ResultType AppDisplayName appDisplayName conditionalAccessStatus ConditionalAccessStatus signInEventTypes"
+        ),
+        Marks(
+            values=(
+                (
+                    frozenset({"category", "Category", "Type"}),
+                    frozenset({"signinlogs", "noninteractiveusersigninlogs"}),
+                ),
+            )
+        ),
     ),
     (None, "azure", "pim"): (_has("riskEventType alertType"),),
     (None, "azure", "riskdetection"): (_has("riskEventType"),),
@@ -129,7 +169,10 @@ FIELDS: dict[tuple[str | None, str | None, str | None], tuple[Marks, ...]] = {
     (None, "zeek", "http"): (_has("method uri user_agent status_code c-uri", "id.orig_h id.resp_h uid"),),
     (None, "zeek", "kerberos"): (_has("request_type", "cipher service client"),),
     (None, "zeek", "rdp"): (_has("cookie keyboard_layout client_build security_protocol", "id.orig_h id.resp_h uid"),),
-    (None, "zeek", "smb_files"): (_has("name path", "action share_type", "id.orig_h id.resp_h uid"), _has("path", "name", "uid")),
+    (None, "zeek", "smb_files"): (
+        _has("name path", "action share_type", "id.orig_h id.resp_h uid"),
+        _has("path", "name", "uid"),
+    ),
     (None, "zeek", "x509"): (_has("certificate.serial certificate"),),
     ("process_creation", "macos", None): (Marks(values=(_MAC,), fields=(frozenset({"Image", "CommandLine"}),)),),
     ("file_event", "macos", None): (Marks(values=(_MAC,), fields=(frozenset({"TargetFilename"}),)),),

@@ -87,9 +87,11 @@ def selection(definition: object, depth: int = 0) -> Node:
 
 def _line(key: str, value: object) -> Node:
     if isinstance(value, Mapping) or (isinstance(value, list) and not all(isinstance(one, _PLAIN) for one in value)):
-        raise CannotUse(f"'{key}' の値が値でも値の並びでもない", f"the value of {key!r} is no value and no list of values")
+        raise CannotUse(
+            f"'{key}' の値が値でも値の並びでもない", f"the value of {key!r} is no value and no list of values"
+        )
     try:
-        item = SigmaDetectionItem.from_mapping(key, cast(Any, value))
+        item = SigmaDetectionItem.from_mapping(key, cast("Any", value))
     except (SigmaError, ValueError, TypeError, IndexError, AttributeError, re.error, OverflowError) as error:
         raise CannotUse(f"'{key}' が読めない: {error}", f"{key!r} cannot be read: {error}") from error
     if SigmaExpandModifier in item.modifiers:
@@ -145,7 +147,7 @@ def _matcher(value: SigmaType, field: str | None) -> Matcher | Not:  # noqa: C90
         case SigmaString():
             return Pattern(_parts(value), isinstance(value, SigmaCasedString))
         case SigmaTimestampPart():
-            return TimePart(cast(Any, value.timestamp_part.name.lower()), int(value.number))
+            return TimePart(cast("Any", value.timestamp_part.name.lower()), int(value.number))
         case SigmaNumber():
             return Number(value.number)
         case SigmaBool():
@@ -163,8 +165,10 @@ def _matcher(value: SigmaType, field: str | None) -> Matcher | Not:  # noqa: C90
         case SigmaCompareExpression() if value.op is CompareOperators.NEQ:
             return Not(Item(field, (Number(value.number.number),)))
         case SigmaCompareExpression():
-            return Compare(cast(Any, _OPERATORS[value.op]), value.number.number)
-    raise CannotUse(f"値の種類 {type(value).__name__} を知らない", f"values of the kind {type(value).__name__} are unknown")
+            return Compare(cast("Any", _OPERATORS[value.op]), value.number.number)
+    raise CannotUse(
+        f"値の種類 {type(value).__name__} を知らない", f"values of the kind {type(value).__name__} are unknown"
+    )
 
 
 def _parts(value: SigmaString) -> tuple[Part, ...]:
