@@ -20,6 +20,7 @@ from sekisho.detection.alert import Match
 from sekisho.detection.detect import Answer, Detector
 from sekisho.detection.engine import Engine
 from sekisho.detection.rule import LEVELS, Ruleset, Unusable
+from sekisho.detection.scan import scanner
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import stores
 from sekisho.telemetry.query import Span
@@ -70,9 +71,9 @@ def detect(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset, _ = rulesets.read(rules, None if no_cache else state)
+    ruleset, cache = rulesets.read(rules, None if no_cache else state)
     tell_unusable(ruleset.unusable, strict=strict)
-    detector = Detector(Engine(ruleset), correlate.facts(ruleset))
+    detector = Detector(Engine(ruleset, scanner.of(ruleset.rules, cache)), correlate.facts(ruleset))
     with Workers(workers) as some:
         answers = (
             detector.in_store(stores.there(state), span, some)

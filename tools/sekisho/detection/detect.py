@@ -8,7 +8,7 @@ answer does not depend on how many work.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
 from pathlib import Path
@@ -68,23 +68,38 @@ class Detector:
                 unread += 1
                 continue
             try:
-                for number, piece in _pieces(block, memory, clock):
-                    events += 1
-                    if isinstance(piece.what, str):
-                        unread += 1
-                    else:
-                        matches += self.in_piece(piece, origin, lines + number)
+                rows = block.data.split(b"\n")
+                events += len(rows) - rows.count(b"")
+                for number, among, pieces in self._suspicious(rows, block.offset, memory, clock):
+                    events += len(pieces) - 1
+                    for piece in pieces:
+                        unread += isinstance(piece.what, str)
+                        matches += self.in_piece(piece, origin, lines + number, among)
             except OutOfOrder:
                 return None
             lines += block.data.count(b"\n")
         return Answer(matches, lines, events - unread, unread)
 
-    def in_piece(self, piece: Piece, origin: Origin, number: int) -> Iterator[Match]:
-        """The matches of one record, which stands in the line or has the number `number`."""
+    def _suspicious(
+        self, rows: Sequence[bytes], offset: int, memory: Memory | None, clock: Clock
+    ) -> Iterator[tuple[int, Collection[int] | None, list[Piece]]]:
+        """Of the lines of a block those that a rule may match: their numbers, which rules, and what stands in them."""
+        before = 0
+        for place, among in self.engine.suspects(rows):
+            row = rows[place]
+            if not row or (among is not None and not self.engine.hit(row, among)):
+                continue
+            offset, before = offset + sum(map(len, rows[before:place])) + place - before, place
+            yield place + 1, among, list(reading.in_block(Block(offset, row), memory, clock))
+
+    def in_piece(
+        self, piece: Piece, origin: Origin, number: int, among: Collection[int] | None = None
+    ) -> Iterator[Match]:
+        """The matches of one record, which stands in the line or has the number `number`; only of these rules."""
         if not isinstance(piece.what, Found):
             return
         event = None
-        for hit in self.engine.hits(Record(piece.what.record)):
+        for hit in self.engine.hits(Record(piece.what.record), among):
             event = event or reading.known([piece], origin)[0][0]
             yield self.match(hit, event, origin.name, number)
 
@@ -148,16 +163,6 @@ _detectors: dict[int, Detector] = {}
 
 def _in_stretch(key: int, stretch: Stretch, origin: Origin, clock: Clock) -> Answer | None:
     return _detectors[key].in_stretch(stretch, origin, clock)
-
-
-def _pieces(block: Block, memory: Memory | None, clock: Clock) -> Iterator[tuple[int, Piece]]:
-    """The pieces of a block, each with the number of the line at which it became known, from 1."""
-    offset = block.offset
-    for number, line in enumerate(block.data.split(b"\n"), 1):
-        if line:
-            for piece in reading.in_block(Block(offset, line), memory, clock):
-                yield number, piece
-        offset += len(line) + 1
 
 
 def _record_number(record: Mapping[str, Any]) -> int | None:

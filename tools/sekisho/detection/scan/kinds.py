@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 from sekisho.detection.scan import automaton
@@ -17,6 +18,7 @@ from sekisho.detection.scan.automaton import Automaton, Expression
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.need import Channel, EventId, Leaf
 
+_VERSION = 1  # of what is kept; another number for each change of what a need or a plan is
 Seen = tuple[int | bytes, ...]
 """What was found, in its order: numbers of expressions, and the values of codes and channels, each behind a letter."""
 
@@ -149,7 +151,13 @@ def flat(code: bytes, channel: bytes, known: frozenset[int]) -> Kind | None:
     return Kind(frozenset((name[1].lower(),)), known & {int(number[2])}, frozenset(), flat=True)
 
 
-def _kept(name: str, expressions: Sequence[Expression], cache: Cache | None) -> Automaton:
+def named(what: str) -> str:
+    """Under which name something is kept: also by what it is made with."""
+    return sha256(f"{_VERSION} {automaton.version()} {what}".encode()).hexdigest()[:32]
+
+
+def _kept(what: str, expressions: Sequence[Expression], cache: Cache | None) -> Automaton:
+    name = named(f"{what} {expressions}")
     kept = cache.read(name) if cache else None
     made = Automaton.read(kept) if kept is not None else None
     if made is None:

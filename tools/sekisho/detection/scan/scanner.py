@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 
 import orjson
 
@@ -20,15 +19,17 @@ from sekisho.detection.rule import Item, Node, Not, Rule
 from sekisho.detection.scan import automaton, kinds, witness
 from sekisho.detection.scan.automaton import Expression
 from sekisho.detection.scan.cache import Cache
-from sekisho.detection.scan.kinds import Kind, Look
+from sekisho.detection.scan.kinds import Kind, Look, named
 from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
 from sekisho.detection.scan.plan import Guards, Plan
+from sekisho.telemetry.formats import journal
 
 Suspects = tuple[int, ...] | None
 """Places of rules; None stands for every rule that is for the record."""
 
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
+_BEGIN, _END = b"{}"
 _PLANS = 2_000
 _KINDS = 50_000  # pairs of fields that are remembered, and how long they may be
 _LONGEST = 400
@@ -69,7 +70,7 @@ class Scanner:
         code_length, channel_length = len(code), len(channel)
         for number, text in enumerate(texts):
             at, on = text.find(code), text.find(channel)
-            if at > 0 and on > 0:
+            if at > 0 and on > 0 and text[0] == _BEGIN and text[-1] == _END:
                 two = (
                     text[at - 1 : text.find(b",", at + code_length)],
                     text[on - 1 : text.find(b'"', on + channel_length)],
@@ -98,7 +99,9 @@ class Scanner:
         return plan
 
     def _doubtful(self, text: bytes) -> Suspects:
-        """The suspects of any record."""
+        """The suspects of any record; of what is none, or was cut off, all."""
+        if text[:1] != b"{" or text.rstrip()[-1:] != b"}":
+            return None
         seen = self._look(text)
         if self._look.otherwise(seen):
             plain = _plainly(text)
@@ -115,7 +118,7 @@ class Scanner:
         plan = self._plans.get(kind)
         if plan is None and len(self._plans) < _PLANS:
             told = [sorted(kind.channels), kind.codes and sorted(kind.codes), sorted(map(repr, kind.marks)), kind.flat]
-            name = sha256(repr(told).encode()).hexdigest()[:32]
+            name = named(repr(told))
             plan = self._plans[kind] = Plan(name, lambda: self._needed(kind), self._cache, guards)
         return plan
 
@@ -143,6 +146,14 @@ class Scanner:
             loose = witness.is_loose(routing.routes(rule.logsource))
             self._needs[place] = witness.of_condition(rule.condition, loose=loose)
         return self._needs[place]
+
+
+def of(rules: Sequence[Rule], cache: Cache | None) -> Scanner | None:
+    """A scanner for what `telemetry.reading` reads: what a peer sent and the journal's records are read in full.
+
+    None where there is nothing to look with: then every record is parsed, and every rule asked that is for it.
+    """
+    return Scanner(rules, cache, aside=(b'{"at":', f'"{journal.MARK}"'.encode())) if automaton.available() else None
 
 
 def _codes(node: Node) -> Iterator[int]:
