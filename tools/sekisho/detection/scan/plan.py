@@ -7,7 +7,8 @@ which there are few is not worth the time that an automaton takes to make.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import orjson
 
@@ -21,16 +22,16 @@ _SAMPLE = 128  # records; half of that where there are so many rules that to ask
 _MANY = 300
 
 
-class Guards(NamedTuple):
+class Guards:
     """What makes a plan doubtful for a record; of the first ones, `kinds` tells more."""
 
-    expressions: tuple[Expression, ...]
-    alone: Automaton
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        self.expressions = tuple(expressions)
 
-    @classmethod
-    def of(cls, expressions: Sequence[Expression]) -> Guards:
-        """These, also to be looked for alone."""
-        return cls(tuple(expressions), Automaton.of(expressions))
+    @cached_property
+    def alone(self) -> Automaton:
+        """Looks for nothing else."""
+        return Automaton.of(self.expressions)
 
 
 class Plan:

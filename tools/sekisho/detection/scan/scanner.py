@@ -60,7 +60,7 @@ class Scanner:
             *(_codes(rule.condition) for rule in rules)
         )
         self._needs: dict[int, Need] = {}
-        self._guards = Guards.of((*kinds.GUARDS, *(Expression(automaton.literal(one)) for one in aside)))
+        self._guards = Guards((*kinds.GUARDS, *(Expression(automaton.literal(one)) for one in aside)))
         self._flat: dict[tuple[bytes, bytes], Plan | None] = {}
         self._plans: dict[Kind, Plan] = {}
 
