@@ -20,13 +20,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import ingest
 import orjson
 
-import ingest
 from sekisho.detection import rulesets
+from sekisho.detection.detect import ASIDE
 from sekisho.detection.engine import Engine
 from sekisho.detection.rule import Ruleset
-from sekisho.detection.scan import scanner
+from sekisho.detection.scan.scanner import Scanner
 from sekisho.telemetry import stream, stretches
 
 RULES = ingest.CORPORA / "sigmahq" / "rules" / "windows"
@@ -99,7 +100,7 @@ def rsigma(path: Path) -> None:
 def split(path: Path, ruleset: Ruleset, state: Path) -> dict[str, float]:
     """Microseconds of one processor for an event: reading lines, looking through them, and deciding the rest."""
     _, cache = rulesets.read([RULES], state)
-    engine = Engine(ruleset, scanner.of(ruleset.rules, cache))
+    engine, scanner = Engine(ruleset), Scanner(ruleset.rules, cache, ASIDE)
     source = next(files := stream.sources(path))
     some = list(stretches.of(source, stream.Chunks(source.file)))[-4:]
 
@@ -112,13 +113,13 @@ def split(path: Path, ruleset: Ruleset, state: Path) -> dict[str, float]:
         return sum(
             among is None or engine.hit(block[place], among)
             for block in rows()
-            for place, among in engine.suspects(block)
+            for place, among in scanner.suspects(block)
             if block[place]
         )
 
     steps: dict[str, Callable[[], object]] = {
         "reading": lambda: sum(map(len, rows())),
-        "looking": lambda: sum(1 for block in rows() for _ in engine.suspects(block)),
+        "looking": lambda: sum(1 for block in rows() for _ in scanner.suspects(block)),
         "deciding": decided,
     }
     count, before, found = sum(map(len, rows())), 0.0, {}
@@ -134,16 +135,16 @@ def split(path: Path, ruleset: Ruleset, state: Path) -> dict[str, float]:
 
 
 def by_number_of_rules(path: Path, ruleset: Ruleset) -> tuple[float, float]:
-    """Microseconds for an event without reading it, with a tenth of the rules (drawn by the hash of their id) and all."""
+    """Microseconds for an event without reading it, with a tenth of the rules (drawn by hash) and all."""
     tenth = tuple(sorted(ruleset.rules, key=lambda rule: sha256(rule.id.encode()).digest())[: len(ruleset.rules) // 10])
     lines = path.read_bytes()[: 100 * 1_000_000].split(b"\n")[:-1]
     found = []
     for rules in (tenth, ruleset.rules):
-        engine = Engine(Ruleset(rules), scanner.of(rules, None))
+        engine, scanner = Engine(Ruleset(rules)), Scanner(rules, None, ASIDE)
         took = []
         for _ in range(TURNS + 1):  # by the first, plans are made
             begun = time.process_time()
-            for place, among in engine.suspects(lines):
+            for place, among in scanner.suspects(lines):
                 if among is not None:
                     engine.hit(lines[place], among)
             took.append((time.process_time() - begun) / len(lines) * 1e6)
@@ -153,9 +154,9 @@ def by_number_of_rules(path: Path, ruleset: Ruleset) -> tuple[float, float]:
 
 def measure(path: Path, state: Path, count: int) -> None:
     run(ours(path, state))
-    pairs = []
-    for _ in range(TURNS):
-        pairs.append((ingest.cost(lambda: ingest.bare(path)), ingest.cost(lambda: run(ours(path, state)))))
+    pairs = [
+        (ingest.cost(lambda: ingest.bare(path)), ingest.cost(lambda: run(ours(path, state)))) for _ in range(TURNS)
+    ]
     for name, costs in zip(("orjson.loads, two processes", "sekisho detect"), zip(*pairs, strict=True), strict=True):
         clock, cpu = (statistics.median(each) for each in zip(*costs, strict=True))
         print(f"  {name}: {clock:.2f} s, {count / clock:,.0f} events/s; {cpu:.2f} s of processors")

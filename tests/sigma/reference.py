@@ -1,7 +1,7 @@
 """Sigma by its specification: slow, plain, and written without a look at the engine.
 
-It takes a rule as its YAML says it and an event as its JSON says it. Of the engine it knows nothing but `fold`, which is
-a definition and not a way of doing something.
+It takes a rule as its YAML says it and an event as its JSON says it. Of the engine it knows nothing but `fold`, which
+is a definition and not a way of doing something.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def keyword(how: list[str], wanted: Any, value: Any) -> bool:
     return value_is([*how, "contains"], str(wanted), value)
 
 
-def value_is(how: list[str], wanted: Any, value: Any) -> bool:
+def value_is(how: list[str], wanted: Any, value: Any) -> bool:  # noqa: C901, PLR0911 - a line for each modifier
     if "re" in how:
         flags = re.IGNORECASE * bool({"i", "ignorecase"} & set(how)) | re.MULTILINE * bool(
             {"m", "multiline"} & set(how)

@@ -124,7 +124,7 @@ CONDITIONS = st.sampled_from(
 RULES = st.fixed_dictionaries({"s1": SELECTIONS, "s2": SELECTIONS, "s3": SELECTIONS, "condition": CONDITIONS})
 
 
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
 @given(RULES, st.lists(EVENTS, min_size=1, max_size=5))
 def test_generated(detection: dict[str, Any], events: list[dict[str, Any]]) -> None:
     rule = {"title": "t", "logsource": {"product": "windows"}, "detection": detection}
@@ -141,7 +141,7 @@ def test_every_rule_on_what_was_recorded(sigmahq: Ruleset) -> None:
         for document in yaml.load_all(Path(path).read_text(), yaml.CSafeLoader):
             documents[str(document["id"])] = document
     engine, hits = Engine(sigmahq), 0
-    for event in (*checked(), *recorded(every=499)):
+    for event in (*checked(), *recorded(every=1999)):
         record = Record(event)
         found = {sigmahq.rules[hit.place].id for hit in engine.hits(record)}
         for aliases, places in engine._router.of(record):

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from corpora import checked, corpora, recorded
 from sekisho.detection import load
+from sekisho.detection.detect import ASIDE
 from sekisho.detection.engine import Engine
 from sekisho.detection.record import Record
 from sekisho.detection.rule import Logsource, Rule, Ruleset
-from sekisho.detection.scan import automaton, plan, scanner
+from sekisho.detection.scan import automaton, plan
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
 from test_reference import EVENTS, FIELDS, RULES, VALUES
@@ -190,8 +191,7 @@ def test_what_could_not_match_is_not(text: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"<13>1 a line", b'{"cut":"off', b"[1]", b'{"__CURSOR":"x"}', b'{"at":1}'])
 def test_what_is_no_record_or_not_one_alone_is_left_to_its_reader(text: bytes) -> None:
-    sieve = scanner.of([made({"s": {"Image": "a"}, "condition": "s"}, WINDOWS[0])], None)
-    assert sieve
+    sieve = Scanner([made({"s": {"Image": "a"}, "condition": "s"}, WINDOWS[0])], None, ASIDE)
     assert list(sieve.suspects([text])) == [(0, None)]
 
 

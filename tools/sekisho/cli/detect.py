@@ -17,12 +17,12 @@ from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 from sekisho.detection import alert, correlate, rulesets
 from sekisho.detection.alert import Match
-from sekisho.detection.detect import Answer, Detector
+from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.engine import Engine
 from sekisho.detection.rule import LEVELS, Ruleset, Unusable
-from sekisho.detection.scan import scanner
+from sekisho.detection.scan import automaton
+from sekisho.detection.scan.scanner import Scanner
 from sekisho.policy import telemetry as policy
-from sekisho.telemetry import stores
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
@@ -73,16 +73,31 @@ def detect(
         )
     ruleset, cache = rulesets.read(rules, None if no_cache else state)
     tell_unusable(ruleset.unusable, strict=strict)
-    detector = Detector(Engine(ruleset, scanner.of(ruleset.rules, cache)), correlate.facts(ruleset))
+    scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
+    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
     with Workers(workers) as some:
         answers = (
-            detector.in_store(stores.there(state), span, some)
+            detector.in_store(_embedded(state), span, some)
             if from_store
             else detector.in_files(events or [], ZoneInfo(policy.read().zone), some)
         )
         worst = _tell(ruleset, answers, as_json=as_json)
     if threshold is not None and worst >= threshold:
         raise typer.Exit(1)
+
+
+def _embedded(state: Path) -> Path:
+    # The stores' libraries take longer to load than rules that are kept, and files need none of them.
+    from sekisho.telemetry import stores  # noqa: PLC0415
+    from sekisho.telemetry.embedded.store import EmbeddedStore  # noqa: PLC0415
+
+    store = stores.there(state)
+    if not isinstance(store, EmbeddedStore):
+        raise BadInput(
+            Both("Elasticsearchに対する検知はまだない", "detection over Elasticsearch is not there yet"),
+            Both("--events でファイルを指定する", "give files by --events"),
+        )
+    return store.folder
 
 
 def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:

@@ -1,8 +1,9 @@
 """Correlations over what rules matched, by windows that slide with every event.
 
-At any time the window holds the events of the last `seconds`, both ends included. A correlation raises one alert a group
-and unbroken run: from the moment at which its window is fulfilled to the one at which it no longer is. An event that has
-no value for a field of `group_by` belongs to no group, one that has several to several; one without a time to none.
+At any time the window holds the events of the last `seconds`, both ends included. A correlation raises one alert a
+group and unbroken run: from the moment at which its window is fulfilled to the one at which it no longer is. An event
+that has no value for a field of `group_by` belongs to no group, one that has several to several; one without a time to
+none.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def _of(correlation: Correlation, by_rule: Mapping[str, Sequence[Match]]) -> Ite
         yield from _runs(correlation, group, some)
 
 
-def _runs(correlation: Correlation, group: Group, some: Sequence[tuple[int, int, str, Match]]) -> Iterator[Correlated]:
+def _runs(correlation: Correlation, group: Group, some: Sequence[tuple[int, int, str, Match]]) -> Iterator[Correlated]:  # noqa: C901 - a sweep: all that can happen at a moment
     """The runs of one group, whose events are in the order of their times."""
     span = correlation.seconds * 1_000_000
     window: deque[tuple[int, int, Match]] = deque()

@@ -65,13 +65,13 @@ def read(
     used = tuple(known(one.reference) for one in parsed.rules or ())
     if not used:
         raise CannotUse("対象のルールがない", "it names no rules")
-    count = ((cast(Any, _OPERATORS[wanted.op.name.lower()]), wanted.count),) if "condition" in _body(document) else ()
+    count = ((cast("Any", _OPERATORS[wanted.op.name.lower()]), wanted.count),) if "condition" in _body(document) else ()
     return Correlation(
         id=identity,
         title=str(document.get("title") or identity),
         level=level,
         status=None if document.get("status") is None else str(document["status"]),
-        kind=cast(Any, kind),
+        kind=cast("Any", kind),
         rules=used,
         seconds=parsed.timespan.seconds,
         path=path,

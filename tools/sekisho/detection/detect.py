@@ -8,25 +8,32 @@ answer does not depend on how many work.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from sekisho.core.clock import now
 from sekisho.detection import whole
 from sekisho.detection.alert import Match
 from sekisho.detection.engine import Engine, Hit
 from sekisho.detection.record import Record
+from sekisho.detection.scan.scanner import Scanner, Suspects
 from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.event import Event
 from sekisho.telemetry.formats import evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
+from sekisho.telemetry.query import Span
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
 from sekisho.telemetry.stream import Block, Broken, Chunks, Source
 from sekisho.telemetry.stretches import Stretch
 from sekisho.telemetry.workers import Workers
+
+# Records with any of these are read in full: they may be more than one event, or belong together with others.
+ASIDE = (b'"__CURSOR"', b'{"at":')
 
 
 class Answer(NamedTuple):
@@ -41,9 +48,12 @@ class Answer(NamedTuple):
 class Detector:
     """An engine, and what of an event correlations need to know. Made before the processes that are to use it."""
 
-    def __init__(self, engine: Engine, facts: Mapping[str, Sequence[str]] | None = None) -> None:
-        """`facts` has by rule the fields that correlations ask for."""
+    def __init__(
+        self, engine: Engine, facts: Mapping[str, Sequence[str]] | None = None, scanner: Scanner | None = None
+    ) -> None:
+        """`facts` has by rule the fields that correlations ask for; `scanner` was made with `ASIDE`."""
         self.engine = engine
+        self.scanner = scanner
         self.facts = facts or {}
         self.key = len(_detectors)  # by it the processes find theirs: to send it with each stretch would take longer
         _detectors[self.key] = self
@@ -68,34 +78,35 @@ class Detector:
                 unread += 1
                 continue
             try:
-                rows = block.data.split(b"\n")
-                events += len(rows) - rows.count(b"")
-                for number, among, pieces in self._suspicious(rows, block.offset, memory, clock):
-                    events += len(pieces) - 1
-                    for piece in pieces:
-                        unread += isinstance(piece.what, str)
-                        matches += self.in_piece(piece, origin, lines + number, among)
+                for number, line, suspects in self._suspected(block):
+                    for piece in reading.in_block(line, memory, clock):
+                        events += 1
+                        if isinstance(piece.what, str):
+                            unread += 1
+                        else:
+                            matches += self.in_piece(piece, origin, lines + number, suspects)
             except OutOfOrder:
                 return None
             lines += block.data.count(b"\n")
         return Answer(matches, lines, events - unread, unread)
 
-    def _suspicious(
-        self, rows: Sequence[bytes], offset: int, memory: Memory | None, clock: Clock
-    ) -> Iterator[tuple[int, Collection[int] | None, list[Piece]]]:
-        """Of the lines of a block those that a rule may match: their numbers, which rules, and what stands in them."""
-        before = 0
-        for place, among in self.engine.suspects(rows):
-            row = rows[place]
-            if not row or (among is not None and not self.engine.hit(row, among)):
+    def _suspected(self, block: Block) -> Iterator[tuple[int, Block, Suspects]]:
+        """Lines that a rule could match, each with its number from 1, and those rules; None stands for all of them."""
+        lines = block.data.split(b"\n")
+        told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(lines)))
+        if self.scanner is not None:
+            told = self.scanner.suspects(lines)
+        offset, before = block.offset, 0
+        for number, suspects in told:
+            if suspects is not None and not self.engine.hit(lines[number], suspects):
                 continue
-            offset, before = offset + sum(map(len, rows[before:place])) + place - before, place
-            yield place + 1, among, list(reading.in_block(Block(offset, row), memory, clock))
+            offset += sum(map(len, lines[before:number])) + number - before
+            before = number
+            if lines[number]:
+                yield number + 1, Block(offset, lines[number]), suspects
 
-    def in_piece(
-        self, piece: Piece, origin: Origin, number: int, among: Collection[int] | None = None
-    ) -> Iterator[Match]:
-        """The matches of one record, which stands in the line or has the number `number`; only of these rules."""
+    def in_piece(self, piece: Piece, origin: Origin, number: int, among: Suspects = None) -> Iterator[Match]:
+        """The matches of one record, which stands in the line or has the number `number`, among these rules."""
         if not isinstance(piece.what, Found):
             return
         event = None
@@ -116,6 +127,44 @@ class Detector:
             self.engine.matched(hit),
             {field: hit.record.values(field) for field in self.facts.get(self.engine.rule(hit).id, ())},
         )
+
+    def in_store(self, folder: Path, span: Span, workers: Workers) -> Iterator[Answer]:
+        """What the embedded store in a folder has of a span of time, part by part.
+
+        Raises:
+            Missing: parts of it are gone.
+        """
+        from sekisho.detection import stored  # noqa: PLC0415 - Arrow takes long to load, and files do not need it
+
+        with stored.parts(folder, span) as paths:
+            waiting = deque[Future[Answer]]()
+            rest = iter(paths)
+            while True:
+                while len(waiting) <= workers.ahead and (path := next(rest, None)) is not None:
+                    waiting.append(workers.submit(_in_part, self.key, path, span))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+
+    def in_part(self, path: Path, span: Span) -> Answer:
+        """What a part of the store has of a span of time."""
+        from sekisho.detection import stored  # noqa: PLC0415 - as above
+
+        matches, count = list[Match](), 0
+        for events in stored.events(path, span):
+            matches += self.in_events(events)
+            count += len(events)
+        return Answer(matches, 0, count, 0)
+
+    def in_events(self, events: Sequence[Event]) -> Iterator[Match]:
+        """The matches of events of a store, each told by its place in the file that it came from."""
+        told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(events)))
+        if self.scanner is not None:
+            told = self.scanner.suspects([event.source for event in events])
+        for number, suspects in told:
+            event = events[number]
+            for hit in self.engine.hits(Record(orjson.loads(event.source)), suspects):
+                yield self.match(hit, event, event.file, event.offset)
 
     def _in_source(self, source: Source, clock: Clock, workers: Workers) -> Iterator[Answer]:
         chunks = stream.Chunks(source.file)
@@ -163,6 +212,10 @@ _detectors: dict[int, Detector] = {}
 
 def _in_stretch(key: int, stretch: Stretch, origin: Origin, clock: Clock) -> Answer | None:
     return _detectors[key].in_stretch(stretch, origin, clock)
+
+
+def _in_part(key: int, path: Path, span: Span) -> Answer:
+    return _detectors[key].in_part(path, span)
 
 
 def _record_number(record: Mapping[str, Any]) -> int | None:

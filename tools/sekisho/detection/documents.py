@@ -56,7 +56,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     if len(raw) > _LARGEST:
         raise CannotUse("ファイルが大きすぎる", "the file is too large")
     try:
-        some = list(yaml.load_all(raw.decode("utf-8-sig"), _Loader))  # noqa: S506 - a safe loader
+        some = list(yaml.load_all(raw.decode("utf-8-sig"), _Loader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError, TypeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f"{where.line + 1}: " if where else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import orjson
@@ -12,7 +12,6 @@ from sekisho.detection.evaluate import Test
 from sekisho.detection.record import Record, Scalar
 from sekisho.detection.routing import Router
 from sekisho.detection.rule import Rule, Ruleset
-from sekisho.detection.scan.scanner import Scanner, Suspects
 
 
 class Hit(NamedTuple):
@@ -23,11 +22,10 @@ class Hit(NamedTuple):
 
 
 class Engine:
-    """Rules by route, each compiled when it is first asked. With a `scanner` not every record is parsed."""
+    """Rules by route, each compiled when it is first asked."""
 
-    def __init__(self, ruleset: Ruleset, scanner: Scanner | None = None) -> None:
+    def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self._scanner = scanner
         self._router = Router(ruleset.rules)
         self._tests: dict[int, Test] = {}
 
@@ -41,10 +39,6 @@ class Engine:
                     found[place] = seen
         for place in sorted(found):
             yield Hit(place, found[place])
-
-    def suspects(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Suspects]]:
-        """Of lines, by their place, the rules that could match what stands there; None is all of them."""
-        return self._scanner.suspects(lines) if self._scanner else ((place, None) for place in range(len(lines)))
 
     def hit(self, line: bytes, among: Collection[int]) -> bool:
         """Whether one of these rules matches what a line says; also if that cannot be told."""

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -46,50 +47,65 @@ def load(paths: Iterable[Path]) -> Ruleset:
         Missing: a path is not there.
         BadInput: a folder has no rules.
     """
-    rules, unusable = list[Rule](), list[Unusable]()
-    filters: list[tuple[str, dict[str, Any], Filter]] = []
-    pending: list[tuple[str, dict[str, Any]]] = []
+    loading = _Loading()
+    for path in documents.files(paths):
+        loading.file(path)
+    return loading.done()
 
-    def attempt(path: str, document: Mapping[str, Any], make: Callable[[], Made]) -> Made | None:
+
+class _Loading:
+    """What was read so far: rules; and what refers to rules, which waits until all are known."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+        self._unusable: list[Unusable] = []
+        self._filters: list[tuple[str, dict[str, Any], Filter]] = []
+        self._correlations: list[tuple[str, dict[str, Any]]] = []
+
+    def file(self, path: Path) -> None:
+        for document in self._attempt(str(path), {}, lambda: list(documents.read(path))) or ():
+            self._document(str(path), document)
+
+    def done(self) -> Ruleset:
+        rules, repeated = _once(self._rules)
+        self._unusable += repeated
+        for path, document, one in self._filters:
+            if not (touched := [place for place, rule in enumerate(rules) if _meant(rule, one)]):
+                reason = Both("当てはまるルールがない", "there is no rule that it is for")
+                self._unusable.append(_unusable(path, document, reason))
+            for place in touched:
+                rules[place] = replace(rules[place], condition=All((rules[place].condition, one.condition)))
+        found: dict[str, Correlation] = {}
+        for path, document in correlations.in_order(self._correlations):
+            made = self._attempt(path, document, partial(_correlation, path, document, rules, found))
+            if made:
+                found[made.id] = made
+        silent = correlations.silent(rules, list(found.values()))
+        return Ruleset(tuple(rules), tuple(found.values()), tuple(self._unusable), silent)
+
+    def _document(self, path: str, document: dict[str, Any]) -> None:
+        if "correlation" in document:
+            self._correlations.append((path, document))
+        elif "filter" in document:
+            made = self._attempt(path, document, lambda: _filter(document))
+            self._filters += [(path, document, made)] if made else []
+        elif rule := self._attempt(path, document, lambda: _rule(path, document)):
+            self._rules.append(rule)
+
+    def _attempt(self, path: str, document: Mapping[str, Any], make: Callable[[], Made]) -> Made | None:
         try:
             return make()
         except CannotUse as error:
-            unusable.append(_unusable(path, document, error.reason))
+            self._unusable.append(_unusable(path, document, error.reason))
         except RecursionError:
-            unusable.append(_unusable(path, document, Both("入れ子が深すぎる", "nested too deep")))
+            self._unusable.append(_unusable(path, document, Both("入れ子が深すぎる", "nested too deep")))
         return None
 
-    for file in documents.files(paths):
-        path = str(file)
-        for document in attempt(path, {}, lambda file=file: list(documents.read(file))) or ():  # type: ignore[misc]
-            if "correlation" in document:
-                pending.append((path, document))
-            elif "filter" in document:
-                made = attempt(path, document, lambda document=document: _filter(document))  # type: ignore[misc]
-                filters += [(path, document, made)] if made else []
-            elif found := attempt(path, document, lambda path=path, document=document: _rule(path, document)):  # type: ignore[misc]
-                rules.append(found)
-    rules, repeated = _once(rules)
-    unusable += repeated
-    for path, document, one in filters:
-        if not (touched := [place for place, rule in enumerate(rules) if _meant(rule, one)]):
-            reason = Both("当てはまるルールがない", "there is no rule that it is for")
-            unusable.append(_unusable(path, document, reason))
-        for place in touched:
-            rules[place] = replace(rules[place], condition=All((rules[place].condition, one.condition)))
-    made_of: dict[str, Correlation] = {}
-    for path, document in correlations.in_order(pending):
-        found_one = attempt(
-            path,
-            document,
-            lambda path=path, document=document: correlations.read(  # type: ignore[misc]
-                path, document, rules, list(made_of.values()), identity(document), _level(document)
-            ),
-        )
-        if found_one:
-            made_of[found_one.id] = found_one
-    silent = correlations.silent(rules, list(made_of.values()))
-    return Ruleset(tuple(rules), tuple(made_of.values()), tuple(unusable), silent)
+
+def _correlation(
+    path: str, document: dict[str, Any], rules: Sequence[Rule], known: Mapping[str, Correlation]
+) -> Correlation:
+    return correlations.read(path, document, rules, list(known.values()), identity(document), _level(document))
 
 
 def identity(document: Mapping[str, Any]) -> str:
@@ -174,7 +190,7 @@ def _level(document: Mapping[str, Any]) -> Level | None:
         return None
     if given not in LEVELS:
         raise CannotUse(f"levelが '{given}' になっている", f"the level is {given!r}")
-    return cast(Level, given)
+    return cast("Level", given)
 
 
 def _once(rules: Sequence[Rule]) -> tuple[list[Rule], list[Unusable]]:

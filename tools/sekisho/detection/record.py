@@ -6,7 +6,7 @@ holds a map the values in that, at any depth; a field that is not there, is null
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -110,19 +110,15 @@ class Record:
                 if found := list(_along(scope, field)):
                     return (found[0] if len(found) == 1 else found,)
         bare = field.replace(" ", "")
-        for scope in scopes:
-            for name, value in scope.items():
-                if " " in name and name.replace(" ", "") == bare:
-                    return (value,)
-            if bare != field and bare in scope:
-                return (scope[bare],)
-        if self.origin.family is not Family.WINDOWS:
+        alike = _called(scopes, lambda name: name == bare or (" " in name and name.replace(" ", "") == bare))
+        if alike is None and self.origin.family is not Family.WINDOWS:
             lower = field.lower()
-            for scope in scopes:
-                for name, value in scope.items():
-                    if name.lower() == lower:
-                        return (value,)
-        return None
+            alike = _called(scopes, lambda name: name.lower() == lower)
+        return alike
+
+
+def _called(scopes: Iterable[Mapping[str, Any]], meant: Callable[[str], bool]) -> tuple[object] | None:
+    return next(((value,) for scope in scopes for name, value in scope.items() if meant(name)), None)
 
 
 def text_of(value: Scalar) -> str:

@@ -1,7 +1,7 @@
 r"""Regular expressions of rules, by RE2: it takes time in proportion to the text, whatever the expression.
 
-Sigma asks for PCRE without look-around and back-references, which is what RE2 has. `\d`, `\w`, `\s` and `\b` are those of
-ASCII; `$` is also true before a last line's end, as in PCRE and Python.
+Sigma asks for PCRE without look-around and back-references, which is what RE2 has. `\d`, `\w`, `\s` and `\b` are those
+of ASCII; `$` is also true before a last line's end, as in PCRE and Python.
 """
 
 from __future__ import annotations

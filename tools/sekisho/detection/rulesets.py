@@ -18,7 +18,7 @@ _NAME = "ruleset"
 
 
 def read(paths: Sequence[Path], state: Path | None) -> tuple[Ruleset, Cache | None]:
-    """The rules of files and folders, and where what is made of them is kept: below `state`, or nowhere if that is None.
+    """The rules of files and folders, and where what is made of them is kept: below `state`, or nowhere if it is None.
 
     Raises:
         Missing: a path is not there.

@@ -111,15 +111,9 @@ def _winlogbeat(record: Mapping[str, Any], winlog: Mapping[str, Any]) -> Shape:
 def _evtx(event: Mapping[str, Any], given: Mapping[str, Any]) -> Shape:
     system = {key: _plain(value) for key, value in given.items()}
     provider = _mapping(_mapping(given.get("Provider")).get("#attributes")).get("Name")
-    # Each but the first that is not there is left out: what a rule then asks for is missing.
-    for name, value in (
-        ("Provider_Name", provider),
-        ("ComputerName", given.get("Computer")),
-        ("UserID", _mapping(_mapping(given.get("Security")).get("#attributes")).get("UserID")),
-        ("Security_UserID", _mapping(_mapping(given.get("Security")).get("#attributes")).get("UserID")),
-    ):
-        if value is not None:
-            system[name] = value
+    user = _mapping(_mapping(given.get("Security")).get("#attributes")).get("UserID")
+    told = {"Provider_Name": provider, "ComputerName": given.get("Computer"), "UserID": user, "Security_UserID": user}
+    system |= {name: value for name, value in told.items() if value is not None}
     origin = _windows(given.get("Channel"), provider, _plain(given.get("EventID")))
     data = event.get("EventData")
     scopes = (_mapping(data), *_user(event.get("UserData")), system)

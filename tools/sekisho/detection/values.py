@@ -142,7 +142,7 @@ def _keyword(found: Matcher | Not) -> Matcher:
     raise CannotUse("フィールド名のない値に使えない修飾子", "a modifier that makes no sense without a field")
 
 
-def _matcher(value: SigmaType, field: str | None) -> Matcher | Not:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+def _matcher(value: SigmaType, field: str | None) -> Matcher | Not:  # noqa: C901, PLR0911 - one line a kind
     match value:
         case SigmaString():
             return Pattern(_parts(value), isinstance(value, SigmaCasedString))

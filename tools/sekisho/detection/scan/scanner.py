@@ -22,7 +22,6 @@ from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.kinds import Kind, Look, named
 from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
 from sekisho.detection.scan.plan import Guards, Plan
-from sekisho.telemetry.formats import journal
 
 Suspects = tuple[int, ...] | None
 """Places of rules; None stands for every rule that is for the record."""
@@ -146,14 +145,6 @@ class Scanner:
             loose = witness.is_loose(routing.routes(rule.logsource))
             self._needs[place] = witness.of_condition(rule.condition, loose=loose)
         return self._needs[place]
-
-
-def of(rules: Sequence[Rule], cache: Cache | None) -> Scanner | None:
-    """A scanner for what `telemetry.reading` reads: what a peer sent and the journal's records are read in full.
-
-    None where there is nothing to look with: then every record is parsed, and every rule asked that is for it.
-    """
-    return Scanner(rules, cache, aside=(b'{"at":', f'"{journal.MARK}"'.encode())) if automaton.available() else None
 
 
 def _codes(node: Node) -> Iterator[int]:
