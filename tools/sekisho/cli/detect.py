@@ -23,8 +23,6 @@ from sekisho.detection.rule import LEVELS, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.policy import telemetry as policy
-from sekisho.telemetry import stores
-from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
@@ -89,6 +87,10 @@ def detect(
 
 
 def _embedded(state: Path) -> Path:
+    # The stores' libraries take longer to load than rules that are kept, and files need none of them.
+    from sekisho.telemetry import stores  # noqa: PLC0415
+    from sekisho.telemetry.embedded.store import EmbeddedStore  # noqa: PLC0415
+
     store = stores.there(state)
     if not isinstance(store, EmbeddedStore):
         raise BadInput(

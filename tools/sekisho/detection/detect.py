@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
-from heapq import merge
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from sekisho.core.clock import now
-from sekisho.detection import stored, whole
+from sekisho.detection import whole
 from sekisho.detection.alert import Match
 from sekisho.detection.engine import Engine, Hit
 from sekisho.detection.record import Record
@@ -94,16 +93,13 @@ class Detector:
     def _suspected(self, block: Block) -> Iterator[tuple[int, Block, Suspects]]:
         """Lines that a rule could match, each with its number from 1, and those rules; None stands for all of them."""
         lines = block.data.split(b"\n")
-        if self.scanner is None:
-            told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(lines)))
-        else:
-            # What is no JSON object is read in full, and so is what holds more than one record.
-            plain = [number for number, line in enumerate(lines) if line[:1] != b"{"]
-            objects = [number for number, line in enumerate(lines) if line[:1] == b"{"]
-            some = self.scanner.suspects([lines[number] for number in objects])
-            told = merge(((number, None) for number in plain), ((objects[place], one) for place, one in some))
+        told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(lines)))
+        if self.scanner is not None:
+            told = self.scanner.suspects(lines)
         offset, before = block.offset, 0
         for number, suspects in told:
+            if suspects is not None and not self.engine.hit(lines[number], suspects):
+                continue
             offset += sum(map(len, lines[before:number])) + number - before
             before = number
             if lines[number]:
@@ -138,6 +134,8 @@ class Detector:
         Raises:
             Missing: parts of it are gone.
         """
+        from sekisho.detection import stored  # noqa: PLC0415 - Arrow takes long to load, and files do not need it
+
         with stored.parts(folder, span) as paths:
             waiting = deque[Future[Answer]]()
             rest = iter(paths)
@@ -150,6 +148,8 @@ class Detector:
 
     def in_part(self, path: Path, span: Span) -> Answer:
         """What a part of the store has of a span of time."""
+        from sekisho.detection import stored  # noqa: PLC0415 - as above
+
         matches, count = list[Match](), 0
         for events in stored.events(path, span):
             matches += self.in_events(events)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+import orjson
+
 from sekisho.detection import evaluate
 from sekisho.detection.evaluate import Test
 from sekisho.detection.record import Record, Scalar
@@ -37,6 +39,14 @@ class Engine:
                     found[place] = seen
         for place in sorted(found):
             yield Hit(place, found[place])
+
+    def hit(self, line: bytes, among: Collection[int]) -> bool:
+        """Whether one of these rules matches what a line says; also if that cannot be told."""
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return True
+        return next(self.hits(Record(record), among), None) is not None
 
     def matched(self, hit: Hit) -> dict[str, list[Scalar]]:
         """The fields and values that decided it."""

@@ -56,7 +56,7 @@ def expression(leaf: Leaf) -> bytes:
             return rb'channel"\s*:\s*"' + literal(leaf.octets) + b'"'
         case Figure():
             return rb'[:\[,\s"]-?' + leaf.digits + rb"[^0-9]"
-        case EventId() | Known():
+        case EventId() | Channel():
             raise ValueError(leaf)
 
 
@@ -78,8 +78,7 @@ class Automaton:
     def of(cls, expressions: Sequence[Expression]) -> Automaton:
         """An automaton for these."""
         flags = [
-            hyperscan.HS_FLAG_CASELESS | (0 if one.everywhere else hyperscan.HS_FLAG_SINGLEMATCH)
-            for one in expressions
+            hyperscan.HS_FLAG_CASELESS | (0 if one.everywhere else hyperscan.HS_FLAG_SINGLEMATCH) for one in expressions
         ]
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         database.compile(

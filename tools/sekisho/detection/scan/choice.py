@@ -29,8 +29,8 @@ class Choice(NamedTuple):
     exponent: bool
 
 
-def choose(needs: Mapping[int, Need], sample: Sequence[bytes]) -> Choice:
-    """What to look for, by rules' needs and a sample of what is looked through."""
+def choose(needs: Mapping[int, Need], sample: Sequence[bytes], first: int = 0) -> Choice:
+    """What to look for, by rules' needs and a sample of what is looked through; trees begin to count at `first`."""
     known = list(dict.fromkeys(leaf for need in needs.values() for leaf in leaves(need)))
     often = _frequencies(known, sample)
     chosen: dict[Leaf, int] = {}
@@ -44,10 +44,11 @@ def choose(needs: Mapping[int, Need], sample: Sequence[bytes]) -> Choice:
             for leaf in one_of:
                 chosen.setdefault(leaf, len(chosen))
     triggers: list[list[tuple[int, Tree | None]]] = [[] for _ in chosen]
+    numbers = {leaf: first + number for leaf, number in chosen.items()}
     for place, need, one_of in triggered:
-        tree = _tree(_about(need, chosen), chosen)
+        tree = _tree(_about(need, chosen), numbers)
         for leaf in one_of:
-            triggers[chosen[leaf]].append((place, None if tree == chosen[leaf] else tree))
+            triggers[chosen[leaf]].append((place, None if _follows(tree, numbers[leaf]) else tree))
     expressions = [Expression(expression(leaf)) for leaf in chosen]
     exponent = any(isinstance(leaf, Figure) for leaf in chosen)
     if not expressions:  # an automaton has at least one
@@ -64,6 +65,11 @@ def holds(tree: Tree, found: Sequence[int]) -> bool:
         if (one in found if one.__class__ is int else holds(one, found)) is bool(some_of_them):
             return bool(some_of_them)
     return not some_of_them
+
+
+def _follows(tree: Tree, leaf: int) -> bool:
+    """Whether a tree holds wherever the leaf is there."""
+    return tree == leaf or (isinstance(tree, list) and tree[0] == 1 and leaf in tree)
 
 
 def _frequencies(known: Sequence[Leaf], sample: Sequence[bytes]) -> dict[Leaf, float]:

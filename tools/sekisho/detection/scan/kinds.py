@@ -1,13 +1,16 @@
-"""The first look at a record: of what kind it is, by what its text says about where it was written.
+"""Of what kind a record is, by what its text says about where it was written.
 
-Windows records that lie flat are told by their channel and EventID alone, which stand at the beginning of the text with
-nothing nested before them. All others are looked through for the marks of every other kind too.
+Nearly all Windows records lie flat: `"EventID":` and `"Channel":` are fields of the record itself, for no object begins
+before them, and stand there once. What could make that untrue, the `GUARDS` find while the record is looked through for
+what rules need. All other records are looked through by `Look`, for channels and numbers wherever they stand, and for
+what each other kind is known by.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 from sekisho.detection.scan import automaton
@@ -15,26 +18,41 @@ from sekisho.detection.scan.automaton import Automaton, Expression
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.need import Channel, EventId, Leaf
 
+_VERSION = 1  # of what is kept; another number for each change of what a need or a plan is
 Seen = tuple[int | bytes, ...]
 """What was found, in its order: numbers of expressions, and the values of codes and channels, each behind a letter."""
 
-_CODE, _CHANNEL, _NESTED, _ESCAPE, _FOLDED, _NOT_TEXT = range(6)
+_ESCAPE = Expression(rb"(?-i)\\[u/]")
+_FOLDED = Expression(rb"\xe2\x84\xaa|\xc4[\xb0\xb1]|\xc5\xbf")  # K, İ, ı, ſ: of these case makes letters of ASCII
+_NOT_TEXT = Expression(rb'"message"\s*:\s*\[')  # journald writes octets that are no text as numbers
+GUARDS = (
+    Expression(rb'(?s).\{"'),
+    Expression(rb'\{\s+"'),
+    _ESCAPE,
+    _FOLDED,
+    _NOT_TEXT,
+    Expression(rb'(?s)event_?id"\s*:.*event_?id"\s*:'),
+    Expression(rb'(?s)(?-i)"Channel"\s*:.*"Channel"\s*:'),
+)
+"""What makes it doubtful whether a record lies flat; the first two, an object within, only before the two fields."""
+WITHIN = 2
 _FIRST = (
     Expression(rb'event_?id"\s*:', everywhere=True),
     Expression(rb'channel"\s*:', everywhere=True),
-    Expression(rb":\s*[{\[]"),
-    Expression(rb"(?-i)\\[u/]"),
-    Expression(rb"\xe2\x84\xaa|\xc4[\xb0\xb1]|\xc5\xbf"),  # K, İ, ı, ſ: of these case makes letters of ASCII
-    Expression(rb'"message"\s*:\s*\['),  # journald writes octets that are no text as numbers
+    _ESCAPE,
+    _FOLDED,
+    _NOT_TEXT,
 )
+_IS_CODE, _IS_CHANNEL, _IS_ESCAPE, _IS_FOLDED, _IS_NOT_TEXT = range(5)
+CODE, CHANNEL = b'"EventID":', b'"Channel":"'
+_FLAT_CODE = re.compile(rb'[{,]"EventID":("?)0*([0-9]{1,9})\1\}?')
+_FLAT_CHANNEL = re.compile(rb'[{,]"Channel":"([^"\\]{0,200})')
 # As JSON has it: the quotes of a text, or the element that EVTX gives attributes.
 _NUMBER = re.compile(
     rb'\s*(?:\{\s*"#attributes"\s*:\s*\{\s*"Qualifiers"\s*:\s*"?[0-9]{1,9}"?\s*\}\s*,\s*"#text"\s*:\s*)?'
     rb'"?0*([0-9]{1,9})"?\s*[,}]'
 )
-_FLAT_CODE = frozenset((b',"EventID":', b'{"EventID":'))
-_FLAT_CHANNEL = frozenset((b',"Channel":', b'{"Channel":'))
-_WRITTEN_OTHERWISE = frozenset((_ESCAPE, _FOLDED))
+_OTHERWISE = frozenset((_IS_ESCAPE, _IS_FOLDED))
 _NAME = re.compile(rb'\s*"([^"]{0,200})"')
 _UNKNOWN = b"?"
 
@@ -91,41 +109,30 @@ class Look:
 
     def in_full(self, seen: Seen) -> bool:
         """Whether such a record is to be read in full."""
-        return _NOT_TEXT in seen or not self._aside.isdisjoint(seen)
+        return _IS_NOT_TEXT in seen or not self._aside.isdisjoint(seen)
 
     def otherwise(self, seen: Seen) -> bool:
         """Whether such a record may be written in more than one way."""
-        return not _WRITTEN_OTHERWISE.isdisjoint(seen)
-
-    def flat(self, seen: Seen) -> bool:
-        """Whether what was seen leaves no doubt that it is a Windows record."""
-        channels = [place for place, one in enumerate(seen) if isinstance(one, bytes) and one[:1] in b"Cc"]
-        codes = [place for place, one in enumerate(seen) if isinstance(one, bytes) and one[:1] == b"E"]
-        if len(channels) != 1 or not codes or seen[channels[0]][:1] != b"C":  # type: ignore[index]
-            return False
-        nested = seen.index(_NESTED) if _NESTED in seen else len(seen)
-        return channels[0] < nested and codes[0] < nested
+        return not _OTHERWISE.isdisjoint(seen)
 
     def kind(self, seen: Seen, marks: Seen, known: frozenset[int]) -> Kind:
         """What is known by that; of numbers only those that are `known` count."""
         values = [one for one in seen if isinstance(one, bytes)]
-        codes = [one[1:] for one in values if one[:1] in b"Ee"]
+        codes = [one[1:] for one in values if one[:1] == b"E"]
         return Kind(
-            frozenset(one[1:].lower() for one in values if one[:1] in b"Cc"),
+            frozenset(one[1:].lower() for one in values if one[:1] == b"C"),
             None if _UNKNOWN in codes else known.intersection(map(int, codes)),
             frozenset(self._marks[one] for one in marks if isinstance(one, int)),
-            self.flat(seen),
+            flat=False,
         )
 
     def _add(self, number: int, _: int, end: int, __: int, text: bytes) -> None:
-        if number == _CODE:
+        if number == _IS_CODE:
             found = _NUMBER.match(text, end)
-            letter = b"E" if text[end - 11 : end] in _FLAT_CODE else b"e"
-            self._seen.append(letter + (found[1] if found else _UNKNOWN))
-        elif number == _CHANNEL:
-            name = _NAME.match(text, end)
-            letter = b"C" if name and text[end - 11 : end] in _FLAT_CHANNEL else b"c"
-            self._seen.append(letter + (name[1] if name else b""))
+            self._seen.append(b"E" + (found[1] if found else _UNKNOWN))
+        elif number == _IS_CHANNEL:
+            found = _NAME.match(text, end)
+            self._seen.append(b"C" + (found[1] if found else b""))
         else:
             self._seen.append(number)
 
@@ -133,7 +140,24 @@ class Look:
         self._seen.append(number)
 
 
-def _kept(name: str, expressions: Sequence[Expression], cache: Cache | None) -> Automaton:
+def flat(code: bytes, channel: bytes, known: frozenset[int]) -> Kind | None:
+    """What a record is known to have that lies flat; None if these two are not its fields.
+
+    Each begins with the character before the field, and ends before the next comma or quote.
+    """
+    number, name = _FLAT_CODE.fullmatch(code), _FLAT_CHANNEL.fullmatch(channel)
+    if number is None or name is None:
+        return None
+    return Kind(frozenset((name[1].lower(),)), known & {int(number[2])}, frozenset(), flat=True)
+
+
+def named(what: str) -> str:
+    """Under which name something is kept: also by what it is made with."""
+    return sha256(f"{_VERSION} {automaton.version()} {what}".encode()).hexdigest()[:32]
+
+
+def _kept(what: str, expressions: Sequence[Expression], cache: Cache | None) -> Automaton:
+    name = named(f"{what} {expressions}")
     kept = cache.read(name) if cache else None
     made = Automaton.read(kept) if kept is not None else None
     if made is None:

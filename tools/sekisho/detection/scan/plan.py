@@ -6,25 +6,47 @@ which there are few is not worth the time that an automaton takes to make.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import orjson
 
-from sekisho.detection.scan.automaton import Automaton
+from sekisho.detection.scan.automaton import Automaton, Expression
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.choice import Choice, Tree, choose, holds
+from sekisho.detection.scan.kinds import WITHIN
 from sekisho.detection.scan.need import Need
 
 _SAMPLE = 128  # records; half of that where there are so many rules that to ask them all takes long
 _MANY = 300
 
 
-class Plan:
-    """The rules that could match records of a kind: `needs` says what each must have."""
+class Guards:
+    """What makes a plan doubtful for a record; of the first ones, `kinds` tells more."""
 
-    def __init__(self, name: str, needs: Callable[[], Mapping[int, Need]], cache: Cache | None) -> None:
-        self._name, self._needs, self._cache = name, needs, cache
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        self.expressions = tuple(expressions)
+
+    @cached_property
+    def alone(self) -> Automaton:
+        """Looks for nothing else."""
+        return Automaton.of(self.expressions)
+
+
+class Plan:
+    """The rules that could match records of a kind: `needs` says what each must have; `guards` are looked for too."""
+
+    def __init__(
+        self,
+        name: str,
+        needs: Callable[[], Mapping[int, Need]],
+        cache: Cache | None,
+        guards: Guards | None = None,
+    ) -> None:
+        self._name, self._cache = name, cache
+        self._guarded = guards
+        self._guards = guards.expressions if guards else ()
         self._sample: list[bytes] = []
         self._automaton: Automaton | None = None
         self._found: list[int] = []
@@ -41,32 +63,47 @@ class Plan:
         """Whether no rule could match."""
         return not self._all
 
-    def suspects(self, text: bytes) -> tuple[int, ...]:
-        """The places of the rules that could match a record, in their order."""
+    def suspects(self, text: bytes, fields: int = 0) -> tuple[int, ...] | None:
+        """The places of the rules that could match a record, in their order; None if a guard was found.
+
+        `fields` is where the later of the two fields begins that tell the kind.
+        """
         automaton, found = self._automaton, self._found
         if automaton is None:
-            return self._learn(text)
+            return self._learn(text, fields)
         found.clear()
-        automaton.scan(text, self._add, 0, None)
+        automaton.scan(text, self._add, 0, fields)
         if not found:
             return self._always
-        if self._exponent in found:
-            return self._all
+        return self._called(found)
+
+    def _called(self, found: list[int]) -> tuple[int, ...] | None:
+        guards = len(self._guards)
         suspects = set(self._always)
-        for leaf in found:
-            for place, tree in self._triggers[leaf]:
+        for number in found:
+            if number < guards:
+                return None
+            if number == self._exponent:
+                return self._all
+            for place, tree in self._triggers[number - guards]:
                 if place not in suspects and (tree is None or holds(tree, found)):
                     suspects.add(place)
-        return tuple(sorted(suspects))
+        return tuple(sorted(suspects)) if suspects else ()
 
-    def _add(self, number: int, _: int, __: int, ___: int, ____: object) -> None:
-        self._found.append(number)
+    def _add(self, number: int, _: int, end: int, __: int, fields: int) -> None:
+        if number >= WITHIN or not self._guards or end < fields:
+            self._found.append(number)
 
-    def _learn(self, text: bytes) -> tuple[int, ...]:
+    def _learn(self, text: bytes, fields: int) -> tuple[int, ...] | None:
+        if self._guarded:
+            self._found.clear()
+            self._guarded.alone.scan(text, self._add, 0, fields)
+            if self._found:
+                return None
         self._sample.append(text)
         if len(self._sample) >= (_SAMPLE if len(self._all) < _MANY else _SAMPLE // 2):
-            choice = choose(self._known, self._sample)
-            automaton = Automaton.of(choice.expressions)
+            choice = choose(self._known, self._sample, len(self._guards))
+            automaton = Automaton.of([*self._guards, *choice.expressions])
             self._sample.clear()
             self._use(choice, automaton)
             if self._cache:
@@ -76,7 +113,7 @@ class Plan:
 
     def _use(self, choice: Choice, automaton: Automaton) -> None:
         self._always, self._triggers = tuple(choice.always), choice.triggers
-        self._exponent = len(choice.triggers) if choice.exponent else -1
+        self._exponent = len(self._guards) + len(choice.triggers) if choice.exponent else -1
         self._automaton = automaton
 
     def _read(self) -> bool:

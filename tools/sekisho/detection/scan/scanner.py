@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 
 import orjson
 
@@ -17,20 +16,22 @@ from sekisho.detection import routing
 from sekisho.detection.folding import fold
 from sekisho.detection.record import Family
 from sekisho.detection.rule import Item, Node, Not, Rule
-from sekisho.detection.scan import witness
+from sekisho.detection.scan import automaton, kinds, witness
+from sekisho.detection.scan.automaton import Expression
 from sekisho.detection.scan.cache import Cache
-from sekisho.detection.scan.kinds import Kind, Look, Seen
+from sekisho.detection.scan.kinds import Kind, Look, named
 from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
-from sekisho.detection.scan.plan import Plan
+from sekisho.detection.scan.plan import Guards, Plan
 
 Suspects = tuple[int, ...] | None
 """Places of rules; None stands for every rule that is for the record."""
 
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
+_BEGIN, _END = b"{}"
 _PLANS = 2_000
-_KINDS = 50_000  # ways in which the first look can end that are remembered
-_UNSURE = object()
+_KINDS = 50_000  # pairs of fields that are remembered, and how long they may be
+_LONGEST = 400
 
 
 class Scanner:
@@ -48,7 +49,9 @@ class Scanner:
         ways = [(Family.WINDOWS in route.families, witness.of_route(route), of) for route, of in by_route.items()]
         self._windows = [(need, places) for windows, need, places in ways if windows]
         self._others = [(need, places) for windows, need, places in ways if not windows]
-        marks = dict.fromkeys(leaf for need, _ in self._others for leaf in leaves(need) if not isinstance(leaf, EventId))
+        marks = dict.fromkeys(
+            leaf for need, _ in self._others for leaf in leaves(need) if not isinstance(leaf, EventId)
+        )
         self._look = Look(aside, list(marks), cache)
         told = [leaf for _, need, _ in ways for leaf in leaves(need)]
         self._channels = frozenset(leaf.octets for leaf in told if isinstance(leaf, Channel))
@@ -56,40 +59,49 @@ class Scanner:
             *(_codes(rule.condition) for rule in rules)
         )
         self._needs: dict[int, Need] = {}
-        self._seen: dict[Seen, Plan | Suspects | object] = {}
-        self._plans: dict[str, Plan] = {}
+        self._guards = Guards((*kinds.GUARDS, *(Expression(automaton.literal(one)) for one in aside)))
+        self._flat: dict[tuple[bytes, bytes], Plan | None] = {}
+        self._plans: dict[Kind, Plan] = {}
 
     def suspects(self, texts: Iterable[bytes]) -> Iterator[tuple[int, Suspects]]:
         """Of JSON objects, by their place: the rules that could match them. Those that none could are left out."""
-        look, known = self._look, self._seen
+        known, code, channel = self._flat, kinds.CODE, kinds.CHANNEL
+        code_length, channel_length = len(code), len(channel)
         for number, text in enumerate(texts):
-            seen = look(text)
-            try:
-                plan = known[seen]
-            except KeyError:
-                plan = self._met(seen)
-            if plan is _UNSURE:
-                told = self._unsure(seen, text)
-            elif plan is None or plan.__class__ is tuple:
-                told = plan  # type: ignore[assignment]
+            at, on = text.find(code), text.find(channel)
+            if at > 0 and on > 0 and text[0] == _BEGIN and text[-1] == _END:
+                two = (
+                    text[at - 1 : text.find(b",", at + code_length)],
+                    text[on - 1 : text.find(b'"', on + channel_length)],
+                )
+                try:
+                    plan = known[two]
+                except KeyError:
+                    plan = self._met(*two)
+                if plan is not None:
+                    told = plan.suspects(text, at if at > on else on)  # noqa: FURB136 - a call costs more
+                    if told is None:
+                        told = self._doubtful(text)
+                else:
+                    told = self._doubtful(text)
             else:
-                told = plan.suspects(text)  # type: ignore[attr-defined]
+                told = self._doubtful(text)
             if told is None or told:
                 yield number, told
 
-    def _met(self, seen: Seen) -> Plan | Suspects | object:
-        """For what was seen at the first look: the plan, nobody, None for all, or that more has to be asked."""
-        found: Plan | Suspects | object
-        if self._look.in_full(seen):
-            found = None
-        elif self._look.otherwise(seen) or not self._look.flat(seen):
-            found = _UNSURE
-        else:
-            found = self._planned(self._look.kind(seen, (), self._codes))
-        self._remember(seen, found)
-        return found
+    def _met(self, code: bytes, channel: bytes) -> Plan | None:
+        """The plan for records that lie flat and have these two fields; None if they are none."""
+        kind = kinds.flat(code, channel, self._codes)
+        plan = self._planned(kind, self._guards) if kind else None
+        if len(self._flat) < _KINDS and len(code) + len(channel) < _LONGEST:
+            self._flat[code, channel] = plan
+        return plan
 
-    def _unsure(self, seen: Seen, text: bytes) -> Suspects:
+    def _doubtful(self, text: bytes) -> Suspects:
+        """The suspects of any record; of what is none, or was cut off, all."""
+        if text[:1] != b"{" or text.rstrip()[-1:] != b"}":
+            return None
+        seen = self._look(text)
         if self._look.otherwise(seen):
             plain = _plainly(text)
             if plain is None:
@@ -97,27 +109,17 @@ class Scanner:
             seen, text = self._look(plain), plain
         if self._look.in_full(seen):
             return None
-        marks = () if self._look.flat(seen) else self._look.marks(text)
-        whole = (*seen, b"", *marks)
-        if whole not in self._seen:
-            self._remember(whole, self._planned(self._look.kind(seen, marks, self._codes)))
-        plan = self._seen[whole]
-        return plan.suspects(text) if isinstance(plan, Plan) else plan  # type: ignore[return-value]
+        plan = self._planned(self._look.kind(seen, self._look.marks(text), self._codes))
+        return plan.suspects(text) if plan else None
 
-    def _remember(self, seen: Seen, found: object) -> None:
-        if len(self._seen) >= _KINDS:
-            self._seen.clear()
-        self._seen[seen] = found
-
-    def _planned(self, kind: Kind) -> Plan | Suspects:
-        told = [sorted(kind.channels & self._channels), sorted(kind.codes or ()), kind.codes is None, kind.flat]
-        name = sha256(repr([*told, sorted(map(repr, kind.marks))]).encode()).hexdigest()[:32]
-        if name not in self._plans:
-            if len(self._plans) >= _PLANS:
-                return None
-            self._plans[name] = Plan(name, lambda: self._needed(kind), self._cache)
-        plan = self._plans[name]
-        return () if plan.empty else plan
+    def _planned(self, kind: Kind, guards: Guards | None = None) -> Plan | None:
+        kind = kind._replace(channels=kind.channels & self._channels)
+        plan = self._plans.get(kind)
+        if plan is None and len(self._plans) < _PLANS:
+            told = [sorted(kind.channels), kind.codes and sorted(kind.codes), sorted(map(repr, kind.marks)), kind.flat]
+            name = named(repr(told))
+            plan = self._plans[kind] = Plan(name, lambda: self._needed(kind), self._cache, guards)
+        return plan
 
     def _needed(self, kind: Kind) -> Mapping[int, Need]:
         """What rules still need, by their places, for a record of a kind."""
