@@ -46,7 +46,7 @@ class Engine:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
             return True
-        return next(self.hits(Record(record), among), None) is not None
+        return not isinstance(record, dict) or next(self.hits(Record(record), among), None) is not None
 
     def matched(self, hit: Hit) -> dict[str, list[Scalar]]:
         """The fields and values that decided it."""
