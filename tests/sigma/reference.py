@@ -131,7 +131,8 @@ def value_is(how: list[str], wanted: Any, value: Any) -> bool:  # noqa: C901, PL
     if isinstance(wanted, int | float):
         if isinstance(value, bool):
             return False
-        return value == text(wanted) if isinstance(value, str) else value == wanted
+        whole_number = int(wanted) if wanted == int(wanted) else wanted  # a rule's 1.0 is its 1
+        return value == text(whole_number) if isinstance(value, str) else value == wanted
     return any(like(one, value, cased="cased" in how) for one in written_out(how, wanted))
 
 

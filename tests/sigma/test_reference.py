@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sekisho.detection.record import Record
 from sekisho.detection.rule import Ruleset
 from sekisho.detection.values import selection
 
-FIELDS = ["Image", "CommandLine", "ThreatName", "Data", "EventID", "n", "b", "Provider_Name"]
+FIELDS = ["Image", "ThreatName", "Data", "EventID", "Provider_Name"]
 # Few letters, so that things meet; some whose case is odd; what JSON and Sigma escape.
 LETTERS = st.sampled_from([*'aA bB-/\\"*?.1', "İ", "K", "k", "ß", "ς", "Σ", "σ", "é", "\n", "関"])
 TEXTS = st.text(LETTERS, max_size=6)
@@ -131,6 +132,40 @@ def test_generated(detection: dict[str, Any], events: list[dict[str, Any]]) -> N
     test = evaluate.compiled(load._condition(detection))
     for event in events:
         assert test(Record(event)) is reference.matches(rule, event), event
+
+
+HITS: Counter[bool] = Counter()
+# So few letters that nearly every pattern meets nearly every text.
+FEW = st.text(st.sampled_from([*"aA*?\\1"]), max_size=6)
+NEAR = st.one_of(
+    st.text(st.sampled_from([*"aA*\\1"]), max_size=5),
+    st.sampled_from([None, True, 1, 1.0, 11, [], {}, [None], ["a", None]]),
+)
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(
+        ["", "|contains", "|startswith", "|endswith", "|cased", "|all", "|contains|all", "|neq", "|exists"]
+    ),
+    st.lists(st.one_of(FEW, FEW, FEW, st.sampled_from([None, True, False, 1, 11, 1.0])), max_size=2),
+    st.lists(NEAR, min_size=6, max_size=6),
+)
+def test_patterns_and_texts_that_are_near(how: str, patterns: list[Any], values: list[Any]) -> None:
+    if how == "|exists":
+        patterns = [True]
+    elif how not in {"", "|all", "|neq"}:
+        patterns = [str(one) for one in patterns]
+    detection = {"s": {"F" + how: patterns}, "condition": "s"}
+    test = evaluate.compiled(load._condition(detection))
+    for event in ({"F": values}, {}, *({"F": one} for one in values)):
+        wanted = reference.matches({"detection": detection}, event)
+        assert test(Record(event)) is wanted, event
+        HITS[wanted] += 1
+
+
+def test_both_answers_were_given() -> None:
+    assert min(HITS[True], HITS[False]) > sum(HITS.values()) / 10
 
 
 @corpora

@@ -14,11 +14,12 @@ MAY_IMPORT = {
     "policy": set(),
     "fleet": {"policy"},
     "telemetry": {"policy"},
+    "detection": {"policy", "telemetry"},
     "network": {"policy", "fleet"},
     "identity": {"policy", "fleet"},
     "evidence": {"policy", "fleet"},
     "migration": {"policy", "fleet", "network", "identity", "evidence"},
-    "cli": {"policy", "fleet", "telemetry", "network", "identity", "evidence", "migration", "lab"},
+    "cli": {"policy", "fleet", "telemetry", "detection", "network", "identity", "evidence", "migration", "lab"},
 }
 LARGEST = 265  # lines
 

@@ -85,7 +85,7 @@ def test_every_named_path_exists() -> None:
 
 def test_every_dependency_is_explained() -> None:
     asked = "\n".join((ROOT / "requirements" / name).read_text() for name in ("runtime.in", "develop.in"))
-    python = {re.split(r"[\[<>=]", line)[0] for line in asked.splitlines() if line and not line.startswith(("-r", "#"))}
+    python = {re.split(r"[\[<>=;]", line)[0] for line in asked.splitlines() if line and not line.startswith(("-r", "#"))}
     makefile = re.search(r"^DEBIAN_PACKAGES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert makefile is not None
     table = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ _LARGEST = 4 * 1024 * 1024  # octets of a file
 _MOST = 100_000  # values in a file, each counted as often as it is referred to
 _DEEPEST = 50
 _SUFFIXES = (".yml", ".yaml")
+_INDENTED = re.compile(r"^[ ?:-]*", re.MULTILINE)  # a level of a block takes a column at least
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -56,7 +58,11 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     if len(raw) > _LARGEST:
         raise CannotUse("ファイルが大きすぎる", "the file is too large")
     try:
-        some = list(yaml.load_all(raw.decode("utf-8-sig"), _Loader))
+        text = raw.decode("utf-8-sig")
+        _look_down(text)
+        some = list(yaml.load_all(text, _Loader))
+    except CannotUse:
+        raise
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError, TypeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f"{where.line + 1}: " if where else ""
@@ -69,6 +75,21 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(one, dict):
             raise CannotUse("ルールではない(キーと値の組ではない)", "no rule: not a map")
         yield one
+
+
+def _look_down(text: str) -> None:
+    """Refuse what is nested so deep that libyaml's loader would overrun its stack, and end the process."""
+    brackets = text.count("[") + text.count("{")
+    if brackets <= _DEEPEST and max(map(len, _INDENTED.findall(text)), default=0) <= _DEEPEST:
+        return
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise CannotUse("入れ子が深すぎる", "nested too deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _measure(some: Sequence[object]) -> None:
