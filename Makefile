@@ -56,6 +56,7 @@ test-kills: setup server
 # What a wave, and taking events in, cost beside the plain tools: ratios, in one run.
 bench: setup server
 	$(BIN)/python tests/bench/ingest.py
+	$(BIN)/python tests/bench/detect.py
 	$(BIN)/python tests/bench/wave.py
 	$(BIN)/python tests/bench/ship_elastic.py
 

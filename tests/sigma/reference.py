@@ -235,7 +235,7 @@ def look(event: dict[str, Any], field: str) -> tuple[bool, list[Any]]:
             return True, list(leaves(scope[field]))
     for scope in scopes(event):
         for name in scope:
-            if name.replace(" ", "") == field.replace(" ", ""):
+            if field != "EventID" and name.replace(" ", "") == field.replace(" ", ""):
                 return True, list(leaves(scope[name]))
     return False, []
 

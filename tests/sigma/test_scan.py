@@ -108,12 +108,12 @@ def test_generated(
 ) -> None:
     some = [made(detection, source) for detection, source in rules]
     texts = [spelled(how, event) for event in events]
-    before = plan._SAMPLE
-    plan._SAMPLE = 1  # so that automata are made, which are wanted here
+    before = plan._STEPS
+    plan._STEPS = (1, 2)  # so that automata are made, which are wanted here
     try:
         assert not differences(some, texts * 3)
     finally:
-        plan._SAMPLE = before
+        plan._STEPS = before
 
 
 @corpora
@@ -145,12 +145,12 @@ def test_what_was_kept_finds_the_same(sigmahq: Ruleset, tmp_path: Path) -> None:
 def suspects(detection: dict[str, Any], text: bytes, **source: str) -> bool:
     """Whether the rule could match, once there is an automaton."""
     rules = [made({**detection, "condition": "s"}, Logsource(**source))]
-    before = plan._SAMPLE
-    plan._SAMPLE = 1
+    before = plan._STEPS
+    plan._STEPS = (1, 2)
     try:
         return len(list(Scanner(rules).suspects([text] * 2))) == 2  # by the first the plan is made
     finally:
-        plan._SAMPLE = before
+        plan._STEPS = before
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_what_could_match_is_read(text: bytes) -> None:
 def test_what_could_not_match_is_not(text: bytes) -> None:
     detection = {"s": {"Image|endswith": "\\mimi.exe", "EventID": 1}}
     rules = [made({**detection, "condition": "s"}, Logsource(product="windows", service="security"))]
-    before = plan._SAMPLE
-    plan._SAMPLE = 1
+    before = plan._STEPS
+    plan._STEPS = (1, 2)
     try:
         assert [place for place, _ in Scanner(rules).suspects([text] * 3)] in ([], [0])
     finally:
-        plan._SAMPLE = before
+        plan._STEPS = before
 
 
 @pytest.mark.parametrize("text", [b"", b"<13>1 a line", b'{"cut":"off', b"[1]", b'{"__CURSOR":"x"}', b'{"at":1}'])

@@ -100,7 +100,7 @@ class Record:
             return values
 
     def _find(self, field: str) -> tuple[object] | None:
-        """What stands in the field: by its name, as a path, without blanks; outside of Windows whatever the case."""
+        """What stands in the field: by its name, as a path; of Windows without blanks, of others whatever the case."""
         scopes = self._shape.scopes
         for scope in scopes:
             if field in scope:
@@ -110,11 +110,12 @@ class Record:
                 if found := list(_along(scope, field)):
                     return (found[0] if len(found) == 1 else found,)
         bare = field.replace(" ", "")
-        alike = _called(scopes, lambda name: name == bare or (" " in name and name.replace(" ", "") == bare))
-        if alike is None and self.origin.family is not Family.WINDOWS:
-            lower = field.lower()
-            alike = _called(scopes, lambda name: name.lower() == lower)
-        return alike
+        if self.origin.family is not Family.WINDOWS:
+            alike, lower = _called(scopes, lambda name: name == bare), field.lower()
+            return alike or _called(scopes, lambda name: name.lower() == lower)
+        if field == "EventID":  # it tells the kind of a record, and has one spelling
+            return None
+        return _called(scopes, lambda name: name == bare or (" " in name and name.replace(" ", "") == bare))
 
 
 def _called(scopes: Iterable[Mapping[str, Any]], meant: Callable[[str], bool]) -> tuple[object] | None:

@@ -1,7 +1,7 @@
 """What records of one kind are looked through for. The first of them say how often what is there.
 
-Until there are enough of these, nothing is looked for, and every rule that is for such records could match: a kind of
-which there are few is not worth the time that an automaton takes to make.
+Until there are a few, nothing is looked for, and every rule that is for such records could match: a kind of which there
+are hardly any is not worth the time that an automaton takes to make.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from sekisho.detection.scan.choice import Choice, Tree, choose, holds
 from sekisho.detection.scan.kinds import WITHIN
 from sekisho.detection.scan.need import Need
 
-_SAMPLE = 128  # records; half of that where there are so many rules that to ask them all takes long
-_MANY = 300
+_STEPS = (8, 256)  # records after which it is chosen what to look for: a first guess, and then for good
 
 
 class Guards:
@@ -54,9 +53,10 @@ class Plan:
         self._always: tuple[int, ...] = ()
         self._triggers: list[list[tuple[int, Tree | None]]] = []
         self._exponent = -1
+        self._needs, self._steps = needs, list(_STEPS)
         if not self._read():
-            self._known: Mapping[int, Need] = needs()
-            self._all = tuple(sorted(self._known))
+            self._all = tuple(sorted(needs()))
+            self._keep([], [], exponent=False, automaton=b"")
 
     @property
     def empty(self) -> bool:
@@ -68,10 +68,14 @@ class Plan:
 
         `fields` is where the later of the two fields begins that tell the kind.
         """
+        if self._steps:
+            self._learn(text)
         automaton, found = self._automaton, self._found
-        if automaton is None:
-            return self._learn(text, fields)
         found.clear()
+        if automaton is None:
+            if self._guarded:
+                self._guarded.alone.scan(text, self._add, 0, fields)
+            return None if found else self._all
         automaton.scan(text, self._add, 0, fields)
         if not found:
             return self._always
@@ -94,22 +98,22 @@ class Plan:
         if number >= WITHIN or not self._guards or end < fields:
             self._found.append(number)
 
-    def _learn(self, text: bytes, fields: int) -> tuple[int, ...] | None:
-        if self._guarded:
-            self._found.clear()
-            self._guarded.alone.scan(text, self._add, 0, fields)
-            if self._found:
-                return None
+    def _learn(self, text: bytes) -> None:
         self._sample.append(text)
-        if len(self._sample) >= (_SAMPLE if len(self._all) < _MANY else _SAMPLE // 2):
-            choice = choose(self._known, self._sample, len(self._guards))
-            automaton = Automaton.of([*self._guards, *choice.expressions])
+        if len(self._sample) < self._steps[0]:
+            return
+        del self._steps[0]
+        choice = choose(self._needs(), self._sample, len(self._guards))
+        automaton = Automaton.of([*self._guards, *choice.expressions])
+        self._use(choice, automaton)
+        if not self._steps:
             self._sample.clear()
-            self._use(choice, automaton)
-            if self._cache:
-                told = orjson.dumps([self._all, choice.always, choice.triggers, choice.exponent])
-                self._cache.write(self._name, len(told).to_bytes(8, "big") + told + automaton.kept())
-        return self._all
+        self._keep(choice.always, choice.triggers, exponent=choice.exponent, automaton=automaton.kept())
+
+    def _keep(self, *told: object, exponent: bool, automaton: bytes) -> None:
+        if self._cache:
+            data = orjson.dumps([self._all, self._steps, *told, exponent])
+            self._cache.write(self._name, len(data).to_bytes(8, "big") + data + automaton)
 
     def _use(self, choice: Choice, automaton: Automaton) -> None:
         self._always, self._triggers = tuple(choice.always), choice.triggers
@@ -121,10 +125,11 @@ class Plan:
         if data is None:
             return False
         size = 8 + int.from_bytes(data[:8], "big")
-        automaton = Automaton.read(data[size:])
-        if automaton is None:
+        automaton = Automaton.read(data[size:]) if data[size:] else None
+        if automaton is None and data[size:]:
             return False
         told: list[Any] = orjson.loads(data[8:size])
-        self._all = tuple(told[0])
-        self._use(Choice([], told[1], told[2], told[3]), automaton)
+        self._all, self._steps = tuple(told[0]), told[1]
+        if automaton:
+            self._use(Choice([], *told[2:]), automaton)
         return True
