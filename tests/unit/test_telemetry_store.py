@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.core.clock import parse
+from sekisho.core.clock import parse, stamp
 from sekisho.core.errors import BadInput, Missing
 from sekisho.telemetry import ecs, query
 from sekisho.telemetry.embedded import part, tidy
@@ -205,10 +205,29 @@ def test_days_end_by_their_last_arrival_and_not_by_their_events_time(tmp_path: P
     take(store, tmp_path / "a.json")
     with store.writing() as writer:
         arrived = parse(writer.manifest.parts[0].arrived)
-        assert tidy.expire(writer, 400, arrived + timedelta(days=400)) == 0
-        assert tidy.expire(writer, 400, arrived + timedelta(days=400, seconds=5)) == 2
+        assert tidy.expire(writer, 400, arrived + timedelta(days=400)) == (0, 0)
+        assert tidy.expire(writer, 400, arrived + timedelta(days=400, seconds=5)) == (2, 0)
         assert writer.manifest.parts == ()
     assert list((tmp_path / "events").glob("*/*.parquet")) == []
+
+
+def test_lines_that_were_set_aside_end_by_their_arrival(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    (tmp_path / "a.json").write_bytes(b'{"@timestamp":"2026-11-24T00:00:00Z"}\njunk\nmore junk\n')
+    (tmp_path / "b.json").write_bytes(b"junk of later\n")
+    take(store, tmp_path / "a.json")
+    with store.writing() as writer:
+        long_ago = parse(writer.manifest.rejects[0].arrived) - timedelta(days=100)
+        old = tuple(one.model_copy(update={"arrived": stamp(long_ago)}) for one in writer.manifest.rejects)
+        writer.commit(writer.manifest.model_copy(update={"rejects": old}))
+    take(store, tmp_path / "b.json")
+    with store.writing() as writer:
+        when = long_ago + timedelta(days=400)
+        assert tidy.expire(writer, 400, when) == (0, 0)
+        assert tidy.expire(writer, 400, when + timedelta(seconds=5)) == (0, 2)
+        assert [part.rows for part in writer.manifest.rejects] == [1]
+        assert len(list((tmp_path / "events/rejected").iterdir())) == 1
+    assert store.count(Search()) == 1
 
 
 def test_killed_at_ten_random_moments_each_event_is_there_once(tmp_path: Path) -> None:
