@@ -14,9 +14,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
+from sekisho.cli.bar import Bar
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -60,31 +59,21 @@ def ingest(
 ) -> None:
     """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
     zone = ZoneInfo(policy.read().zone)
-    bars = Bars(
-        SpinnerColumn(),
-        BarColumn(bar_width=16),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-        console=screen(stderr=True),
-        disable=as_json,
-    )
-    store = stores.of(state, lambda trouble: bars.console.print(say(trouble), markup=False))
-    with Workers() as workers, store.writing() as writer, bars:
+    bar = Bar(quiet=as_json)
+    store = stores.of(state, bar.tell)
+    with Workers() as workers, store.writing() as writer, bar:
         size = sum(path.stat().st_size for path in files if path.is_file())
-        task = bars.add_task("", total=size)
 
         def tell(progress: Progress) -> None:
-            done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
-            name = Path(progress.name).name
+            new, name = progress.total.new, Path(progress.name).name
             short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"  # or it would push the bar out
-            bars.update(task, description=f"{done}  {escape(short)}", completed=progress.octets)
+            words = Both(f"新しいイベント {new:,}件  {short}", f"{new:,} new events  {short}")
+            bar.show(words, done=progress.octets, size=size)
 
         if isinstance(writer, Writer):
             total = ingesting.ingest(files, writer, zone, tell, workers)
         else:
             total = elastic.ingest(files, writer, state, zone, tell)
-        bars.update(task, completed=size)
     if as_json:
         print_json(total._asdict())
     else:
