@@ -383,6 +383,15 @@ def test_a_query_is_read_as_it_is_meant(text: str, terms: list[tuple[Any, ...]])
     assert [tuple(term) for term in query.parse(text)] == terms
 
 
+@pytest.mark.parametrize("word", ["AND", "OR", "NOT"])
+def test_what_other_query_languages_mean_by_a_word_is_not_looked_for_as_text(word: str) -> None:
+    with pytest.raises(BadInput, match=f"a query has no {word}"):
+        query.parse(f"powershell {word} cmd")
+    assert [one.value for one in query.parse(f'"{word}" {word.lower()} host:{word} x:1')] == [
+        *(word, word.lower(), word, "1")
+    ]
+
+
 @pytest.mark.parametrize("text", ['"open', 'a "b', 'x:"y" "'])
 def test_a_query_that_cannot_be_read_says_from_where(text: str) -> None:
     with pytest.raises(BadInput, match="from here"):

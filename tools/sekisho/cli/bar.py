@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
-from sekisho.cli.options import say, screen
+from sekisho.cli.options import say, screen, visible
 from sekisho.core.language import Bilingual
 
 _WIDTH = 16
@@ -39,7 +39,12 @@ class Bar:
 
     def show(self, words: str | Bilingual, *, done: int = 0, size: int | None = None) -> None:
         """Say what is being done, and how much of it is."""
-        self._bars.update(self._task, description=escape(say(words)), completed=done, total=size)
+        self._bars.update(self._task, description=escape(visible(say(words))), completed=done, total=size)
+
+    def end(self) -> None:
+        """All of it is done."""
+        task = self._bars.tasks[self._task]
+        self._bars.update(self._task, completed=task.total or 0)
 
     def tell(self, what: str | Bilingual) -> None:
         """Tell something above the bar, which stays."""

@@ -25,6 +25,7 @@ from sekisho.cli.options import (
     print_json,
     say,
     screen,
+    visible,
 )
 from sekisho.cli.silent import silent
 from sekisho.core.clock import JAPAN
@@ -74,6 +75,7 @@ def ingest(
             total = ingesting.ingest(files, writer, zone, tell, workers)
         else:
             total = elastic.ingest(files, writer, state, zone, tell)
+        bar.end()
     if as_json:
         print_json(total._asdict())
     else:
@@ -108,7 +110,13 @@ def find(
 ) -> None:
     """Find events, the latest first."""
     store = stores.there(state)
-    wanted = Search(query.parse(asked), Span(_moment(since), _moment(until)))
+    span = Span(_moment(since), _moment(until))
+    if span.since is not None and span.until is not None and span.until <= span.since:
+        raise BadInput(
+            Both(f"--until {until} は --since {since} より後ではない", f"--until {until} is not after --since {since}"),
+            Both("期間を確かめる。--until の時刻自体は含まない", "check the range; --until itself is not in it"),
+        )
+    wanted = Search(query.parse(asked), span)
     if count:
         found = store.count(wanted)
         print_json(found) if as_json else typer.echo(found)
@@ -203,6 +211,6 @@ def _print_table(some: Iterator[Event]) -> None:
         kind = " ".join(filter(None, (one.event__dataset, one.event__code)))
         table.add_row(
             _japan(event),
-            *(escape((text or "").partition("\n")[0][:160]) for text in (one.host__name, kind, one.user__name, what)),
+            *(escape(visible(text or "")[:160]) for text in (one.host__name, kind, one.user__name, what)),
         )
     screen().print(table)
