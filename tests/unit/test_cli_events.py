@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 SEKISHO = Path(sys.executable).with_name("sekisho")
@@ -108,6 +109,28 @@ def test_nothing_in_an_event_speaks_to_the_terminal(tmp_path: Path) -> None:
     assert not {"\x1b", "\x07", "\x9b", "\x7f", "\u202e"} & set("".join([*told, *shown]))
     assert "␛]0;title␇␛[31mred�2J␡�txt.exe" in shown[0]
     assert json.loads(call(tmp_path / "state", "events", "search", "--json")[0])[0]["process.command_line"] == hostile
+
+
+def test_a_row_shows_what_was_run_or_said_and_else_the_source(tmp_path: Path) -> None:
+    sshd = {
+        "__CURSOR": "c",
+        "__REALTIME_TIMESTAMP": "1795489200000000",
+        "_CMDLINE": "sshd: taro [priv]",
+        "_HOSTNAME": "a",
+    }
+    deep = "[" * 1000 + "]" * 1000
+    lines = [
+        json.dumps({**sshd, "MESSAGE": "Accepted publickey for taro"}),
+        json.dumps({**sshd, "__CURSOR": "d", "MESSAGE": list(b"caf\xe9")}),
+        f'{{"@timestamp":"2026-11-24T00:00:00Z","answer":42,"deep":{deep}}}',
+    ]
+    (tmp_path / "a.json").write_text("\n".join(lines))
+    call(tmp_path / "state", "ingest", tmp_path / "a.json")
+    shown, _ = call(tmp_path / "state", "events", "search")
+    assert all(word in shown for word in ("Accepted publickey for taro", "caf\ufffd", '"answer":42,"deep":[[['))
+    told, _ = call(tmp_path / "state", "events", "search", "answer:42", "--json")
+    assert deep in told
+    assert orjson.loads(told)[0]["source"]["answer"] == 42
 
 
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import typer
 from rich.markup import escape
 
@@ -37,10 +38,12 @@ from sekisho.telemetry import query, stores
 from sekisho.telemetry.elastic import ingest as elastic
 from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import FIELDS, Event, moment
+from sekisho.telemetry.formats import journal
 from sekisho.telemetry.ingest import Progress
 from sekisho.telemetry.query import Search, Span
 from sekisho.telemetry.workers import Workers
 
+_SAID = ("message", "Message", "MESSAGE")
 _NAME = 24  # letters of a file's name beside the bar
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
@@ -157,9 +160,13 @@ def _when(event: Event) -> str | None:
     return None if event.time is None else moment(event.time).isoformat()
 
 
-def _message(event: Event) -> str:
-    record = json.loads(event.source)
-    return str(record.get("message") or record.get("Message") or "")
+def _what(event: Event) -> str:
+    """What is worth a line of it: what was run, or said; where nothing of that is known, its source."""
+    record, one = orjson.loads(event.source), event.ecs
+    said = next((told for key in _SAID if (told := journal.text(record.get(key)))), None)
+    ran = one.process__command_line or one.process__executable
+    first, second = (said, ran) if journal.MARK in record else (ran, said)  # a daemon's own command line says nothing
+    return first or second or event.source.decode()
 
 
 def _japan(event: Event) -> str:
@@ -173,7 +180,9 @@ def _print_json(some: Iterable[Event]) -> None:
     """One array, written as it comes: the answer may be larger than memory."""
     between = "[\n"
     for event in some:
-        typer.echo(between + json.dumps(_as_json(event), ensure_ascii=False), nl=False)
+        # The source as it came: it may be nested deeper than Python's own JSON goes.
+        told = json.dumps(_as_json(event), ensure_ascii=False)[:-1]
+        typer.echo(f'{between}{told}, "source": {event.source.decode()}}}', nl=False)
         between = ",\n"
     typer.echo("[]" if between == "[\n" else "\n]")
 
@@ -186,7 +195,6 @@ def _as_json(event: Event) -> dict[str, Any]:
         **ecs,
         "log.file.path": event.file,
         "log.offset": event.offset,
-        "source": json.loads(event.source),
     }
 
 
@@ -207,7 +215,7 @@ def _print_table(some: Iterator[Event]) -> None:
     )
     for event in some:
         one = event.ecs
-        what = one.process__command_line or one.process__executable or _message(event)
+        what = _what(event)
         kind = " ".join(filter(None, (one.event__dataset, one.event__code)))
         table.add_row(
             _japan(event),
