@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +134,23 @@ def test_a_row_shows_what_was_run_or_said_and_else_the_source(tmp_path: Path) ->
     told, _ = call(tmp_path / "state", "events", "search", "answer:42", "--json")
     assert deep in told
     assert orjson.loads(told)[0]["source"]["answer"] == 42
+
+
+def test_who_stops_it_is_told_that_it_can_go_on(tmp_path: Path) -> None:
+    path, state = tmp_path / "a.json", tmp_path / "state"
+    path.write_text("".join(f'{{"n":{number},"text":"{"x" * 200}"}}\n' for number in range(200_000)))
+    argv = [SEKISHO, "ingest", path, "--state", state, "--lang", "en"]
+    run = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (state / "events/lock").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)  # as the terminal does
+    told = run.communicate(timeout=60)[1]
+    assert run.returncode == 130, told
+    assert "stopped; run the same command again to continue" in told
+    assert "Traceback" not in told
+    call(state, "ingest", path)
+    assert call(state, "events", "search", "--count")[0] == "200000\n"
 
 
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ PHRASES = {
     "Invalid value for {}: {} is not one of {}.": "{} に {} は指定できない。次のいずれか: {}",
     "Invalid value for {} (env var: {}): {} is not one of {}.": "{0} に {2} は指定できない。次のいずれか: {3}",
     "Invalid value for {} (env var: {}): {} {} is a file.": "{0} にはフォルダを指定する。{3} はファイル",
+    "Invalid value for {}: path {} is not readable.": "{1} を読む権限がない",
     "Invalid value for {} (env var: {}): {}": "{0} の値が正しくない: {2}",
     "Invalid value for {}: {}": "{} の値が正しくない: {}",
     # sekisho/evidence
