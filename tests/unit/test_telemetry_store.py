@@ -6,6 +6,7 @@ import fnmatch
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -211,6 +212,24 @@ def test_days_end_by_their_last_arrival_and_not_by_their_events_time(tmp_path: P
     assert list((tmp_path / "events").glob("*/*.parquet")) == []
 
 
+@pytest.mark.parametrize("harm", ["cut", "gone"])
+def test_a_part_that_is_damaged_or_gone_is_named(tmp_path: Path, harm: str) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    take(store, generated(tmp_path / "a.json", 30))
+    path = store.folder / store.manifest().parts[0].file
+    whole, before = path.read_bytes(), sorted(serials(store))
+    path.unlink() if harm == "gone" else path.write_bytes(whole[:500])
+    told = f"{re.escape(str(path))} is damaged or gone, with [0-9]+ events"
+    with pytest.raises(BadInput, match=told):
+        list(store.search(Search()))
+    with pytest.raises(BadInput, match=told):
+        store.count(Search([query.parse("serial:1")[0]]))
+    with pytest.raises(BadInput, match=told):
+        take(store, generated(tmp_path / "b.json", 40))
+    path.write_bytes(whole)
+    assert sorted(serials(store)) == before
+
+
 def test_lines_that_were_set_aside_end_by_their_arrival(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path / "events")
     (tmp_path / "a.json").write_bytes(b'{"@timestamp":"2026-11-24T00:00:00Z"}\njunk\nmore junk\n')
@@ -381,6 +400,11 @@ def test_a_span_holds_its_beginning_and_not_its_end(
 )
 def test_a_query_is_read_as_it_is_meant(text: str, terms: list[tuple[Any, ...]]) -> None:
     assert [tuple(term) for term in query.parse(text)] == terms
+
+
+def test_a_query_that_is_no_utf_8_is_refused() -> None:
+    with pytest.raises(BadInput, match="not in UTF-8"):
+        query.parse("\udcff")
 
 
 @pytest.mark.parametrize("word", ["AND", "OR", "NOT"])

@@ -49,6 +49,13 @@ def parse(text: str) -> list[Term]:
     Raises:
         BadInput: with the place from which it cannot be read.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            Both("検索条件がUTF-8ではない", "the query is not in UTF-8"),
+            Both("端末の文字コードをUTF-8にする", "set the terminal to UTF-8"),
+        ) from error
     found: list[Term] = []
     position = 0
     while (rest := text[position:]).strip():
