@@ -77,7 +77,7 @@ PHRASES = {
     ),
     "the LGWAN server was reached from {}, {} times": "{}から業務サーバに{}回届いた",
     "the LGWAN server has a connection from {}": "業務サーバに{}からの接続がある",
-    "a log line written just now has not arrived within 10 s": "今書いたログが10秒以内に届かなかった",
+    "a log line written just now has not arrived within 30 s": "今書いたログが30秒以内に届かなかった",
     "the router has no rules loaded": "中継ルータに規則が読み込まれていない",
     "the router has rules that the policy does not name: table {}": "中継ルータに方針にない規則がある: テーブル {}",
     "the RADIUS server does not know this terminal": "認証サーバがこの端末を知らない",

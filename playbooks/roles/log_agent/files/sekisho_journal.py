@@ -23,10 +23,10 @@ SPOOL = Path("/var/spool/sekisho")
 POSITIONS = Path("/var/spool/rsyslog")  # rsyslog's own: a file "imfile-state:..." for each segment that it reads
 # With --follow alone journalctl leaves out what was before the machine's last start; with --merge it does not.
 JOURNAL = ["journalctl", "--quiet", "--follow", "--no-tail", "--merge", "--output=json"]
-SEGMENT = 2 * 1024**2  # octets after which the next segment begins; about so much is sent again when rsyslog starts
+SEGMENT = 512 * 1024  # octets after which the next segment begins; two or three are sent again when rsyslog starts
 BOUND = int(os.environ.get("SEKISHO_SPOOL_BOUND", str(1024**3)))  # octets of segments; the journal keeps what is beyond
 FREE = 128 * 1024**2  # octets that are left free on the disk
-BEHIND = 2048  # records: more than rsyslog may have unacknowledged (128, its windowSize) and read ahead (1,024)
+BEHIND = 512  # records: more than rsyslog may have unacknowledged (128, its windowSize) and read ahead (64)
 LONGEST = 900_000  # octets of a record, below rsyslog's maxMessageSize
 READABLE = 16 * 1024**2  # octets of a record that are held in memory, to shorten it
 
