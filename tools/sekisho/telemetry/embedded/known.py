@@ -11,18 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sekisho.telemetry.embedded import whole
 from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.embedded.part import ID, REJECTED, Written
 from sekisho.telemetry.event import UNDATED
 
 
 def of(folder: Path, written: Written, there: Iterable[Part]) -> pa.Array:
-    """The ids of a written part that are in one of these too.
-
-    Raises:
-        BadInput: one of these is damaged.
-    """
+    """The ids of a written part that are in one of these too."""
     some = [part for part in there if _may_share(part, written.part)]
     if not some:
         return pa.array([], ID)
@@ -30,16 +25,12 @@ def of(folder: Path, written: Written, there: Iterable[Part]) -> pa.Array:
 
     asked = pa.Array.from_buffers(ID, written.part.rows, [None, pa.py_buffer(written.ids)])
     found: list[pa.Array] = []
-    try:
-        for part in some:
-            with pq.ParquetFile(folder / part.file) as file:
-                groups = [number for number in range(file.num_row_groups) if _may_have(file, number, written.part)]
-                for batch in file.iter_batches(row_groups=groups, columns=["id"]) if groups else ():
-                    ids = batch.column(0)
-                    found.append(ids.filter(pc.is_in(ids, value_set=asked)))
-    except (OSError, pa.ArrowException) as error:
-        whole.see(folder, some, error)
-        raise
+    for part in some:
+        with pq.ParquetFile(folder / part.file) as file:
+            groups = [number for number in range(file.num_row_groups) if _may_have(file, number, written.part)]
+            for batch in file.iter_batches(row_groups=groups, columns=["id"]) if groups else ():
+                ids = batch.column(0)
+                found.append(ids.filter(pc.is_in(ids, value_set=asked)))
     return pa.chunked_array(found, ID).unique()
 
 
