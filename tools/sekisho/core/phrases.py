@@ -147,6 +147,10 @@ PHRASES = {
     "Option {} requires an argument.": "{} の後に値がない",
     "Got unexpected extra argument(s) ({})": "余分な語がある: {}",
     "Invalid value for {}: {} is not one of {}.": "{} に {} は指定できない。次のいずれか: {}",
+    "Invalid value for {} (env var: {}): {} is not one of {}.": "{0} に {2} は指定できない。次のいずれか: {3}",
+    "Invalid value for {} (env var: {}): {} {} is a file.": "{0} にはフォルダを指定する。{3} はファイル",
+    "Invalid value for {}: path {} is not readable.": "{1} を読む権限がない",
+    "Invalid value for {} (env var: {}): {}": "{0} の値が正しくない: {2}",
     "Invalid value for {}: {}": "{} の値が正しくない: {}",
     # sekisho/evidence
     "another kind of document": "別の種類の文書",

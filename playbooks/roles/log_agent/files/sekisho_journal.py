@@ -1,5 +1,6 @@
-#!/usr/bin/python3
 """Appends the journal's records, as journald's own JSON, to segment files that rsyslog sends; it sends nothing itself.
+
+To a record that tells of a process start, its parent's program is added (`sekisho_parents`): nobody can later on.
 
 A record is in a segment before its cursor can count as read: the cursor to go on from is that of the last whole record
 in the segments. So after a kill some record may be written twice, and none is left out.
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from sekisho_parents import Parents
 
 SPOOL = Path("/var/spool/sekisho")
 POSITIONS = Path("/var/spool/rsyslog")  # rsyslog's own: a file "imfile-state:..." for each segment that it reads
@@ -140,7 +143,7 @@ def without_long_fields(last):
     return json.dumps({**json.loads(line), "SEKISHO_SHORTENED": ["fields of more than 4096 octets"]}).encode() + b"\n"
 
 
-def follow(spool, last):
+def follow(spool, parents, last):
     """Append what comes after the record `last`, from the oldest if it is empty, until journalctl ends.
 
     Its exit code, and the record that was the last one then.
@@ -162,23 +165,24 @@ def follow(spool, last):
                 say("the journal has no longer the record that was the last one: records before the next one are lost")
             if len(line) > LONGEST:
                 line = shortened(line)
+            line = parents.beside(line)
             spool.append(line)
             last = line
     return journal.returncode, last
 
 
 def main():
-    spool = Spool()
+    spool, parents = Spool(), Parents()
     last, before = spool.last(), None
     while last != before:
         before = last
-        code, last = follow(spool, last)
+        code, last = follow(spool, parents, last)
         if code < 0 and last == before:  # killed again and again at the same place: the record does not fit in memory
             last = without_long_fields(last)
             spool.append(last)
     if last and not known(cursor(last)):
         say("the last record's cursor is not understood by this journal: all of it is written from the oldest on")
-        follow(spool, b"")
+        follow(spool, parents, b"")
     sys.exit("journalctl ended")
 
 
