@@ -1,11 +1,10 @@
-#!/usr/bin/python3
 """Lays all files of a task at once: on a terminal, the start of a module costs a hundred times what it does there."""
 
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -38,58 +37,51 @@ OPTIONS = {
 }
 
 
-def lay_folder(module: AnsibleModule, one: dict) -> tuple[bool, list]:
-    path = one["path"]
-    made = not os.path.isdir(path)
+def lay_folder(module: AnsibleModule, one: dict, path: Path) -> tuple[bool, list]:
+    made = not path.is_dir()
     if made and os.path.lexists(path):
         module.fail_json(msg=f"{path} is there, and is no folder; move it away, and run the playbook again")
     if made and not module.check_mode:
-        os.mkdir(path, 0o700)
+        path.mkdir(mode=0o700)
     changed, told = attributes(module, one, path)
-    if made:
-        told = [{"before_header": path, "after_header": path, "before": "", "after": "a folder\n"}]
-    return made or changed, told
+    return made or changed, [difference(path, "", "a folder\n")] if made else told
 
 
-def lay_file(module: AnsibleModule, one: dict) -> tuple[bool, list]:
-    path, wanted = one["path"], one["content"].encode()
-    there = os.path.lexists(path)
-    if there and not stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode) and not os.path.islink(path):
-        module.fail_json(msg=f"{path} is there, and is no file; move it away, and run the playbook again")
-    present = None
-    if there and not os.path.islink(path):
-        with open(path, "rb") as file:
-            present = file.read()
+def lay_file(module: AnsibleModule, one: dict, path: Path) -> tuple[bool, list]:
+    wanted, present = one["content"].encode(), None
+    if not path.is_symlink():  # a link is replaced, never followed
+        if path.exists() and not path.is_file():
+            module.fail_json(msg=f"{path} is there, and is no file; move it away, and run the playbook again")
+        present = path.read_bytes() if path.exists() else None
     if present == wanted:
         return attributes(module, one, path)
     if not module.check_mode:
         write(module, one, path, wanted)
-    before = (present or b"").decode(errors="replace")
-    return True, [{"before_header": path, "after_header": path, "before": before, "after": one["content"]}]
+    return True, [difference(path, (present or b"").decode(errors="replace"), one["content"])]
 
 
-def write(module: AnsibleModule, one: dict, path: str, content: bytes) -> None:
-    folder, name = os.path.split(path)
-    if not os.path.isdir(folder):
-        module.fail_json(msg=f"{folder} is not there; {path} was not written")
-    descriptor, beside = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+def write(module: AnsibleModule, one: dict, path: Path, content: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    beside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         attributes(module, one, beside)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
-def attributes(module: AnsibleModule, one: dict, path: str) -> tuple[bool, list]:
+def difference(path: Path, before: object, after: object) -> dict:
+    return {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
+
+
+def attributes(module: AnsibleModule, one: dict, path: Path) -> tuple[bool, list]:
     """Owner, group and mode of what is there."""
     told: dict = {}
-    changed = module.set_fs_attributes_if_different(module.load_file_common_arguments(one, path=path), False, told)
-    if not changed:
-        return False, []
-    return True, [{"before_header": path, "after_header": path, **told}]
+    arguments = module.load_file_common_arguments(one, path=str(path))
+    changed = module.set_fs_attributes_if_different(arguments, changed=False, diff=told)
+    return changed, [difference(path, told["before"], told["after"])] if told else []
 
 
 def main() -> None:
@@ -101,15 +93,14 @@ def main() -> None:
     for one in module.params["files"]:
         lay = lay_folder if one["content"] is None else lay_file
         try:
-            other, differences = lay(module, one)
+            other, differences = lay(module, one, Path(one["path"]))
         except OSError as error:
             module.fail_json(msg=f"{one['path']}: {error.strerror}", changed=bool(changed))
         if other:
             changed.append(one["path"])
             told += differences
-    if module._diff and told:  # noqa: SLF001 - there is no other way to know
-        module.exit_json(changed=bool(changed), paths=changed, diff=told)
-    module.exit_json(changed=bool(changed), paths=changed)
+    shown = {"diff": told} if told and module._diff else {}  # noqa: SLF001 - it is told nowhere else
+    module.exit_json(changed=bool(changed), paths=changed, **shown)
 
 
 if __name__ == "__main__":
