@@ -34,11 +34,10 @@ from sekisho.core.language import Both
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry import ingest as ingesting
 from sekisho.telemetry import query, stores
-from sekisho.telemetry.elastic import ingest as elastic
-from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import FIELDS, Event, moment
 from sekisho.telemetry.ingest import Progress
 from sekisho.telemetry.query import Search, Span
+from sekisho.telemetry.store import Sink
 from sekisho.telemetry.workers import Workers
 
 _NAME = 24  # letters of a file's name beside the bar
@@ -80,10 +79,8 @@ def ingest(
             short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"  # or it would push the bar out
             bars.update(task, description=f"{done}  {escape(short)}", completed=progress.octets)
 
-        if isinstance(writer, Writer):
-            total = ingesting.ingest(files, writer, zone, tell, workers)
-        else:
-            total = elastic.ingest(files, writer, state, zone, tell)
+        sink: Sink[Any] = writer
+        total = ingesting.ingest(files, sink, zone, tell, workers)
         bars.update(task, completed=size)
     if as_json:
         print_json(total._asdict())

@@ -54,27 +54,38 @@ class Written(NamedTuple):
     ids: bytes
 
 
-class Days:
+class Parts(NamedTuple):
+    """Those of a batch: of its events, one for each day, and of what was set aside."""
+
+    events: list[Written]
+    rejects: list[Written]
+
+
+class Batch:
     """Events as columns, until they are written: a part for each day."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._days: dict[str, _Day] = defaultdict(_Day)
+        self._rejects: list[Reject] = []
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Sequence[Event], rejects: Sequence[Reject]) -> None:
         """Take some more: a few at once, for columns take less room than events."""
         days: dict[str, list[Event]] = defaultdict(list)
         for event in events:
             days[partition(event.time)].append(event)
         for day, some in days.items():
             self._days[day].add(some)
+        self._rejects += rejects
 
-    def write(self, folder: Path) -> list[Written]:
+    def ready(self) -> Parts:
         """Write the parts; of equal ids the first counts.
 
         Raises:
             Missing: the disk is full, or the folder cannot be written.
         """
-        return [day.write(folder, name) for name, day in sorted(self._days.items())]
+        events = [day.write(self._folder, name) for name, day in sorted(self._days.items())]
+        return Parts(events, _of_rejects(self._folder, self._rejects))
 
 
 class _Day:
@@ -98,23 +109,7 @@ class _Day:
         return Written(_write(folder, day, table, self._times), b"".join(ids))
 
 
-def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
-    """Write the parts of a batch, one for each day; of equal ids the first counts.
-
-    Raises:
-        Missing: the disk is full, or the folder cannot be written.
-    """
-    days = Days()
-    days.add(events)
-    return days.write(folder)
-
-
-def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
-    """Write the part of what was set aside, if there is anything; of equal ids the first counts.
-
-    Raises:
-        Missing: the disk is full, or the folder cannot be written.
-    """
+def _of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
     some = {one.id: one for one in reversed(list(rejects))}
     if not some:
         return []
