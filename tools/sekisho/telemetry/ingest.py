@@ -18,6 +18,7 @@ from typing import Generic, NamedTuple
 
 from sekisho.core.clock import now
 from sekisho.telemetry import identity, reading, stream, stretches
+from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.formats import evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
@@ -82,16 +83,18 @@ def prepare(
     """Make a stretch ready in an empty batch; None if only a `memory` of those before it can read it."""
     size = 0
     for block in stretch.blocks():
-        pieces = [reading.of_broken(block)] if isinstance(block, Broken) else reading.in_block(block, memory, clock)
         try:
-            size += _fill(batch, pieces, origin)
+            if isinstance(block, Broken):
+                size += _fill(batch, reading.known([reading.of_broken(block)], origin))
+            else:
+                size += _fill(batch, reading.of_block(block, memory, clock, origin))
         except OutOfOrder:
             return None
     return Prepared(batch.ready(), size, stretch.reached)
 
 
-def _fill(batch: Batch[Ready], pieces: Iterator[Piece] | Sequence[Piece], origin: Origin) -> int:
-    events, rejects = reading.known(pieces, origin)
+def _fill(batch: Batch[Ready], some: tuple[list[Event], list[Reject]]) -> int:
+    events, rejects = some
     batch.add(events, rejects)
     return len(events) + len(rejects)
 
@@ -123,7 +126,7 @@ def _prepared(
     while waiting:
         yield list(ready())
     batch = sink.batch()
-    if size := _fill(batch, memory.rest(), origin):
+    if size := _fill(batch, reading.known(memory.rest(), origin)):
         yield [Prepared(batch.ready(), size, source.whole.tell())]
 
 
@@ -137,7 +140,7 @@ def _event_log(
             for number, one in some
         ]
         batch = sink.batch()
-        size = _fill(batch, pieces, origin)
+        size = _fill(batch, reading.known(pieces, origin))
         yield [Prepared(batch.ready(), size, whole.tell())]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from sekisho.core.clock import stamp
 from sekisho.core.files import unwritten
 from sekisho.telemetry.embedded.manifest import Part
-from sekisho.telemetry.event import FIELDS, Event, Reject, partition
+from sekisho.telemetry.event import FIELDS, UNDATED, Event, Reject, partition
 
 pa.set_memory_pool(pa.system_memory_pool())  # it keeps what was freed; the others give it back and ask for it anew
 REJECTED = "rejected"
@@ -71,10 +71,7 @@ class Batch:
 
     def add(self, events: Sequence[Event], rejects: Sequence[Reject]) -> None:
         """Take some more: a few at once, for columns take less room than events."""
-        days: dict[str, list[Event]] = defaultdict(list)
-        for event in events:
-            days[partition(event.time)].append(event)
-        for day, some in days.items():
+        for day, some in _by_day(events).items():
             self._days[day].add(some)
         self._rejects += rejects
 
@@ -86,6 +83,17 @@ class Batch:
         """
         events = [day.write(self._folder, name) for name, day in sorted(self._days.items())]
         return Parts(events, _of_rejects(self._folder, self._rejects))
+
+
+def _by_day(events: Sequence[Event]) -> Mapping[str, Sequence[Event]]:
+    times = [event.time for event in events if event.time is not None]
+    # Nearly always these are of one day, and that shows by two of them.
+    if len(times) == len(events) > 0 and UNDATED != (day := partition(min(times))) == partition(max(times)):
+        return {day: events}
+    days: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        days[partition(event.time)].append(event)
+    return days
 
 
 class _Day:
