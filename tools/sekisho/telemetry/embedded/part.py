@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 
 from sekisho.core.clock import stamp
 from sekisho.core.files import unwritten
+from sekisho.telemetry import identity
 from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.event import FIELDS, UNDATED, Event, Reject, partition
 
 pa.set_memory_pool(pa.system_memory_pool())  # it keeps what was freed; the others give it back and ask for it anew
 REJECTED = "rejected"
-ID = pa.binary(16)
+_ID = pa.binary(identity.SIZE)
 _EVENTS = pa.schema(
     [
-        ("id", ID),
+        ("id", _ID),
         ("time", pa.int64()),
         ("file", pa.string()),
         ("offset", pa.int64()),
@@ -31,7 +32,7 @@ _EVENTS = pa.schema(
     ]
 )
 _REJECTS = pa.schema(
-    [("id", ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
+    [("id", _ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
 
 # Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
@@ -126,14 +127,13 @@ def _of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
     return [Written(_write(folder, REJECTED, table), b"".join(some))]
 
 
-def without(folder: Path, written: Written, known: pa.Array) -> list[Part]:
+def without(folder: Path, written: Written, known: set[bytes]) -> list[Part]:
     """The same part without the rows of these ids, none if none is left; the part itself is removed."""
     path = folder / written.part.file
     found = []
     if len(known) < written.part.rows:
         table = pq.read_table(path)
-        gone = set(known.to_pylist())
-        table = table.filter(pa.array([one not in gone for one in table["id"].to_pylist()]))
+        table = table.filter(pa.array([one not in known for one in table["id"].to_pylist()]))
         times = table["time"].to_pylist() if "time" in table.column_names else ()
         found = [_write(folder, written.part.partition, table, times)]
     path.unlink()

@@ -86,7 +86,7 @@ class Writer:
     def _new(self, written: Written, there: Iterable[Part]) -> list[Part]:
         """A written part without what these parts have; nothing if they have all of it."""
         gone = known.of(self.folder, written, there)
-        return parts.without(self.folder, written, gone) if len(gone) else [written.part]
+        return parts.without(self.folder, written, gone) if gone else [written.part]
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""
