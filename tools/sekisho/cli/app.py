@@ -31,14 +31,11 @@ def _group() -> None:
 
 
 # Which module has which command: only the one that is asked for is loaded, so that each starts quickly.
+_NAMESAKES = "auditor events fleet identity ingest lab network pack plan render ship store"
 _MODULES = {
-    **{
-        name: name
-        for name in ("auditor", "fleet", "identity", "lab", "network", "pack", "plan", "render", "ship", "store")
-    },
+    **{name: name for name in _NAMESAKES.split()},
     **dict.fromkeys(("migrate", "status"), "wave"),
     **dict.fromkeys(("rollback", "release", "defer"), "undo"),
-    **dict.fromkeys(("ingest", "events"), "events"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`sekisho ingest` and `sekisho events`: files become events, and events are found again."""
+"""`sekisho events`: what was taken in is found again."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
 from rich.markup import escape
 
-from sekisho.cli.bar import Bar
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -32,67 +29,19 @@ from sekisho.cli.silent import silent
 from sekisho.core.clock import JAPAN
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.policy import telemetry as policy
-from sekisho.telemetry import ingest as ingesting
 from sekisho.telemetry import query, stores
-from sekisho.telemetry.elastic import ingest as elastic
-from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import FIELDS, Event, moment
 from sekisho.telemetry.formats import journal
-from sekisho.telemetry.ingest import Progress
 from sekisho.telemetry.query import Search, Span
-from sekisho.telemetry.workers import Workers
 
 _SAID = ("message", "Message", "MESSAGE")
-_NAME = 24  # letters of a file's name beside the bar
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the front door."""
-    app.command("ingest")(ingest)
+    """Add the group to the front door."""
     events.command("silent")(silent)
     app.add_typer(events, name="events")
-
-
-def ingest(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, EVTX, audit logs, syslog: plain, gz or zip.")],
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
-) -> None:
-    """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
-    zone = ZoneInfo(policy.read().zone)
-    bar = Bar(quiet=as_json)
-    store = stores.of(state, bar.tell)
-    with Workers() as workers, store.writing() as writer, bar:
-        size = sum(path.stat().st_size for path in files if path.is_file())
-
-        def tell(progress: Progress) -> None:
-            new, name = progress.total.new, Path(progress.name).name
-            short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"  # or it would push the bar out
-            words = Both(f"新しいイベント {new:,}件  {short}", f"{new:,} new events  {short}")
-            bar.show(words, done=progress.octets, size=size)
-
-        if isinstance(writer, Writer):
-            total = ingesting.ingest(files, writer, zone, tell, workers)
-        else:
-            total = elastic.ingest(files, writer, state, zone, tell)
-        bar.end()
-    if as_json:
-        print_json(total._asdict())
-    else:
-        typer.echo(
-            say(
-                Both(
-                    f"新しいイベント {total.new:,}件、既にあったもの {total.known:,}件、"
-                    f"読めずに取り置いた行 {total.rejected:,}件",
-                    f"{total.new:,} new events, {total.known:,} known before, {total.rejected:,} lines set aside",
-                )
-            )
-        )
-    if total.rejected:
-        raise typer.Exit(1)
 
 
 @events.command("search")
