@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from itertools import count
 from typing import Any
 
 import pytest
@@ -223,12 +224,22 @@ def test_nothing_is_lost_while_the_collector_is_away(prefecture: Prefecture) -> 
 
 def test_what_has_arrived_is_removed_from_the_terminal(prefecture: Prefecture) -> None:
     marker, held = word(), f"cat {SEGMENTS}/*.ndjson | wc -c"
-    line = "x" * 1000
-    for batch, count in enumerate((4000, 4000, 4000, 4000, 1300)):  # the last begins one more segment, and tidies
-        prefecture.do(PC, f"seq -f '{marker}-{batch} %.0f {line}' {count} | systemd-cat -t bulk")
-        until(lambda: arrived(prefecture, f"'{marker}-{batch} {count} '"), PATIENCE, "the last line")  # noqa: B023
-    # 17,300 lines of some 1.8 kB were written. What is kept is what may be unacknowledged, and a segment or two.
-    assert int(prefecture.do(PC, held)) < 12 * 1024**2
+    line, batches = "x" * 1000, count()
+
+    def write(number: int) -> None:
+        last = f"'{marker}-{(batch := next(batches))} {number} '"
+        prefecture.do(PC, f"seq -f '{marker}-{batch} %.0f {line}' {number} | systemd-cat -t bulk")
+        until(lambda: arrived(prefecture, last), PATIENCE, "the last line")
+
+    for _ in range(4):
+        write(4000)
+
+    def tidied() -> bool:
+        write(1300)  # begins one more segment; what rsyslog has noted as sent by then is removed
+        return int(prefecture.do(PC, held)) < 12 * 1024**2
+
+    # 16,000 lines of some 1.8 kB were written. What is kept is what may be unacknowledged, and a segment or two.
+    until(tidied, PATIENCE, "what has arrived is removed")
 
 
 def test_a_second_run_changes_nothing(prefecture: Prefecture) -> None:
