@@ -27,6 +27,7 @@ SEGMENT = 512 * 1024  # octets after which the next segment begins; two or three
 BOUND = int(os.environ.get("SEKISHO_SPOOL_BOUND", str(1024**3)))  # octets of segments; the journal keeps what is beyond
 FREE = 128 * 1024**2  # octets that are left free on the disk
 BEHIND = 512  # records: more than rsyslog may have unacknowledged (128, its windowSize) and read ahead (64)
+SOON = 10  # seconds between two looks at what was acknowledged, while records come
 LONGEST = 900_000  # octets of a record, below rsyslog's maxMessageSize
 READABLE = 16 * 1024**2  # octets of a record that are held in memory, to shorten it
 
@@ -40,7 +41,7 @@ class Spool:
     """The segments. A start begins a new one: rsyslog may have read half of a line that a kill tore."""
 
     def __init__(self):
-        self.file, self.size = None, 0
+        self.file, self.size, self.tidied = None, 0, time.monotonic()
 
     def segments(self):
         return sorted(SPOOL.glob("[0-9]*.ndjson"))
@@ -56,6 +57,8 @@ class Spool:
     def append(self, line):
         if self.file is None or self.size >= SEGMENT:
             self.roll()
+        elif time.monotonic() - self.tidied > SOON:
+            self.tidy()
         rest = memoryview(line)
         while rest:
             rest = rest[os.write(self.file, rest) :]
@@ -90,6 +93,7 @@ class Spool:
 
     def tidy(self):
         """Remove the segments that were acknowledged; the last one stays, for its cursor."""
+        self.tidied = time.monotonic()
         there, behind = {path.name: path for path in self.segments()[:-1]}, 0
         for name, position in reversed(positions()):
             path = there.get(name)
