@@ -13,7 +13,7 @@ if [ -n "$$missing" ]; then \
   echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 endef
 
-.PHONY: setup demo lint test test-kills bench elasticsearch lock clean
+.PHONY: setup demo lint test test-lab test-here test-kills bench elasticsearch lock clean
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/develop.txt pyproject.toml | debian
@@ -46,8 +46,18 @@ lint: setup
 	$(BIN)/yamllint --strict .
 	ANSIBLE_CONFIG=playbooks/ansible.cfg $(BIN)/ansible-lint playbooks
 
+# The lab waits for most of its time, for timers and for ssh: the rest of the tests runs beside it.
 test: setup server go
-	$(BIN)/pytest -m "not kills"
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-lab test-here
+
+test-lab: setup server
+	$(BIN)/pytest -m "not kills" tests/lab tests/prefecture
+
+# Its output comes in one piece when it is done, so that the lab's can be read meanwhile.
+test-here: setup server go
+	@mkdir -p build
+	@$(BIN)/pytest -m "not kills" --ignore=tests/lab --ignore=tests/prefecture tests >build/test-here.txt 2>&1; \
+	  code=$$?; echo; cat build/test-here.txt; exit $$code
 
 # A hundred kills at random moments; hours. Run before a release.
 test-kills: setup server

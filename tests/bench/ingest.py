@@ -27,7 +27,8 @@ import orjson
 from sekisho.core.clock import now
 from sekisho.telemetry import ecs, reading, stream, stretches
 from sekisho.telemetry import ingest as ingesting
-from sekisho.telemetry.embedded import part
+from sekisho.telemetry.embedded.part import Batch
+from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.reading import Clock, Origin, Piece
 from sekisho.telemetry.stream import Block
 
@@ -140,7 +141,7 @@ def peak(path: Path, state: Path) -> float:
 def split(path: Path, folder: Path) -> dict[str, float]:
     """Where the time goes: microseconds of one processor for an event, each step without those before it."""
     source = next(files := stream.sources(path))
-    some = list(stretches.of(source, stream.Chunks(source.file)))[-3:]  # the smaller ones
+    some = list(stretches.of(source, stream.Chunks(source.file), Writer.largest))[-3:]  # the smaller ones
     clock, origin = Clock(UTC, now()), Origin("bench", bytes(16))
     lines = [line for one in some for block in one.blocks() for line in stream.lines(block)]
 
@@ -150,12 +151,12 @@ def split(path: Path, folder: Path) -> dict[str, float]:
     def pieces() -> Iterator[Piece]:
         return (piece for block in blocks() for piece in reading.in_block(block, None, clock))
 
-    def columns() -> list[part.Days]:
+    def columns() -> list[Batch]:
         made = []
         for one in some:
-            made.append(part.Days())
+            made.append(Batch(folder))
             for block in one.blocks():
-                made[-1].add(reading.known(reading.in_block(block, None, clock), origin)[0])
+                made[-1].add(*reading.known(reading.in_block(block, None, clock), origin))
         return made
 
     steps: dict[str, Callable[[], object]] = {
@@ -166,7 +167,7 @@ def split(path: Path, folder: Path) -> dict[str, float]:
         "ECS": lambda: deque((ecs.of(one.what.record) for one in pieces()), 0),
         "id": lambda: [reading.known(reading.in_block(block, None, clock), origin) for block in blocks()],
         "columns": columns,
-        "Parquet": lambda: [ingesting.prepare(folder, one, origin, clock) for one in some],
+        "Parquet": lambda: [ingesting.prepare(Batch(folder), one, origin, clock) for one in some],
     }
     gc.disable()
     found, before = {}, 0.0

@@ -68,6 +68,11 @@ class LumberjackLoad(Load):
                 self.unsure = []
 
 
+def newest(collector: Collector) -> Path:
+    """The segment that was begun last."""
+    return max(collector.spool.glob("*.ndjson"), default=collector.spool)
+
+
 def test_twenty_kills_under_load_lose_nothing(tmp_path: Path) -> None:
     collector = Collector(tmp_path, "--segment=1000000").start()
     control = Control(collector)
@@ -75,8 +80,12 @@ def test_twenty_kills_under_load_lose_nothing(tmp_path: Path) -> None:
     for load in loads:
         load.start()
     try:
-        for _ in range(KILLS):
-            time.sleep(CHANCE.uniform(0.0, 0.4))
+        written = collector.spool  # comes before all that lies in it
+        for number in range(KILLS):
+            if number % 4:  # each fourth may fall before anything is written
+                until(lambda: newest(collector) > written, 60, "lines are written again")  # noqa: B023
+            time.sleep(CHANCE.uniform(0.0, 0.3))
+            written = newest(collector)
             collector.kill()
             control.fetch()  # also while nobody writes
             collector.start()

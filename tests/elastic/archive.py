@@ -5,6 +5,7 @@ python tests/elastic/archive.py      prints where it is; the checksum lies besid
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -24,12 +25,18 @@ def archive() -> Path:
     """The archive, with ARCHIVE.sha512 beside it; fetched by Maven, by its name, when it is not there."""
     cache = Path(os.environ.get("SEKISHO_CACHE") or "/var/cache/sekisho")
     found = cache / f"elasticsearch-{VERSION}.zip"
-    if found.is_file():
-        return found
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as room:
-        fetch = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={room}"]
-        subprocess.run(fetch, check=True, stdout=sys.stderr)
+    with (cache / "elasticsearch.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the lab's tests run beside the others
+        if not found.is_file():
+            fetch(found)
+    return found
+
+
+def fetch(found: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=found.parent) as room:
+        argv = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={room}"]
+        subprocess.run(argv, check=True, stdout=sys.stderr)
         fetched = Path(room) / found.name
         with fetched.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha512").hexdigest()
@@ -37,7 +44,6 @@ def archive() -> Path:
             raise SystemExit(f"{ARTIFACT} has the checksum {digest}, not the one that was pinned")
         found.with_name(f"{found.name}.sha512").write_text(f"{digest}  {found.name}\n")
         fetched.rename(found)
-    return found
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ def test_days_end_by_their_last_arrival(place: Place) -> None:
         writer.put(old, arrived="2025-01-01T00:00:00.000Z")
         writer.put(new)
     assert place.store.expire(400, now() - timedelta(days=300)) == 0
-    assert json.loads(call(place.folder, "store", "tidy", "--json")) == {"expired": 1, "parts_fewer": 0}
+    assert json.loads(call(place.folder, "store", "tidy", "--json")) == {
+        "expired": 1, "set_aside_expired": 0, "parts_fewer": 0
+    }  # fmt: skip
     assert sorted(place.store.search(Search())) == sorted(new)
     assert set(json.loads(call(place.folder, "store", "status", "--json"))["days"]) == {"2015-01-01", "undated"}
 

@@ -19,15 +19,17 @@ from sekisho.policy import tiers as policy
 
 TIERS = policy.read()
 HOSTS = hosts.read(TIERS)
+SNAPSHOTS = "/srv/snapshots"
 NODES = {name: str(HOSTS.hosts[name].address) for name in HOSTS.of_role("elasticsearch")}
 
 
 def provided() -> tuple[str, ...]:
-    """What the playbook is given: the archive, and that this is a trial.
+    """What the playbook is given: the archive, the folder of the snapshots, and that this is a trial.
 
     A machine of the lab is a container, whose services cannot always have as many files as the vendor asks for.
     """
-    return ("-e", f"elasticsearch_archive={archive()}", "-e", "elasticsearch_trial=true")
+    values = (f"archive={archive()}", f"snapshot_folder={SNAPSHOTS}", "trial=true")
+    return tuple(word for value in values for word in ("-e", f"elasticsearch_{value}"))
 
 
 class Nodes:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes import HOSTS, NODES, Nodes, Searching, provided
+import shared_folder
+from nodes import HOSTS, NODES, SNAPSHOTS, Nodes, Searching, provided
 from prefecture import Prefecture, until
 from reaching import bare, hole, reached
 from test_playbooks import nothing_done, play, started
@@ -25,7 +26,11 @@ SETTING = {"persistent": {"cluster.routing.allocation.enable": "none"}}
 @pytest.fixture(scope="module")
 def nodes(prefecture: Prefecture) -> Iterator[Nodes]:
     """The nodes, green, with a template and a few events of one day; stopped when the module is done."""
+    folder = prefecture.folder / "snapshots"
+    folder.mkdir(exist_ok=True)
     try:
+        for name in NODES:
+            shared_folder.mount(prefecture.lab, folder, name, SNAPSHOTS)
         run = play(prefecture, "elasticsearch.yml", *provided(), *HEAP)
         assert run.code == 0, run.text[-3000:]
         found = Nodes(prefecture)
@@ -38,7 +43,7 @@ def nodes(prefecture: Prefecture) -> Iterator[Nodes]:
         yield found
     finally:
         for name in NODES:
-            prefecture.on(name, "systemctl disable --now elasticsearch", timeout=180)
+            prefecture.on(name, f"systemctl disable --now elasticsearch; umount {SNAPSHOTS}", timeout=180)
 
 
 # Who gets in
@@ -136,6 +141,8 @@ def test_a_terminals_certificate_is_no_nodes_certificate(nodes: Nodes) -> None:
         ("sekisho_keeper", "GET", f"/{INDEX}/_search", None, 200),
         ("sekisho_keeper", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
         ("sekisho_keeper", "DELETE", "/other", None, 403),
+        ("sekisho_keeper", "PUT", "/_snapshot/other", {"type": "fs", "settings": {"location": SNAPSHOTS}}, 403),
+        ("sekisho_operator", "PUT", "/_snapshot/sekisho/x", None, 403),
         ("sekisho_reader", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
         ("sekisho_reader", "DELETE", f"/{INDEX}/_doc/0", None, 403),
         ("sekisho_operator", "GET", f"/{INDEX}/_search", None, 403),
@@ -270,3 +277,36 @@ def test_a_killed_node_comes_back_by_itself(nodes: Nodes) -> None:
         until(lambda: nodes.town.on("es-2", back.format(number))[0] == 0, 300, "systemd starts it again")
         until(nodes.green, 180, "the cluster is green again")
     assert searching.failed == []
+
+
+# Snapshots
+
+
+def test_a_day_that_was_deleted_comes_back_from_a_snapshot(nodes: Nodes) -> None:
+    where, counted = "/_snapshot/sekisho/before", f"/{INDEX}/_count"
+    before = nodes.ask("sekisho_reader", "GET", counted)[1]["count"]
+    assert before >= 20
+    code, told = nodes.ask("sekisho_keeper", "PUT", f"{where}?wait_for_completion=true", {"indices": INDEX})
+    assert (code, told["snapshot"]["state"]) == (200, "SUCCESS"), told
+    try:
+        assert nodes.ask("sekisho_keeper", "DELETE", f"/{INDEX}")[0] == 200
+        assert nodes.ask("sekisho_reader", "GET", counted)[0] == 404
+        path = f"{where}/_restore?wait_for_completion=true"
+        code, told = nodes.ask("sekisho_keeper", "POST", path, {"include_global_state": False})
+        assert (code, told["snapshot"]["shards"]["failed"]) == (200, 0), told
+        assert nodes.ask("sekisho_reader", "GET", counted)[1]["count"] == before
+    finally:
+        nodes.ask("sekisho_keeper", "DELETE", where)
+
+
+def test_a_folder_that_is_not_the_same_on_every_node_is_refused(nodes: Nodes) -> None:
+    last = list(NODES)[-1]
+    town, folder = nodes.town, nodes.town.folder / "snapshots"
+    town.do(last, f"umount {SNAPSHOTS} && chown elasticsearch:elasticsearch {SNAPSHOTS} && chmod 0750 {SNAPSHOTS}")
+    try:
+        run = play(town, "elasticsearch.yml", *provided(), *HEAP)
+        assert run.code != 0
+        assert "is not one and the same folder on all nodes" in run.text
+    finally:
+        shared_folder.mount(town.lab, folder, last, SNAPSHOTS)
+    assert nodes.ask("sekisho_operator", "POST", "/_snapshot/sekisho/_verify")[0] == 200

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from itertools import count
 from typing import Any
 
 import pytest
 
 from prefecture import BIN, Prefecture, until
+from sekisho.core.clock import JAPAN
+from sekisho.telemetry import spooled
 from sekisho.telemetry.formats import snoopy
 from test_playbooks import nothing_done, play
 
@@ -73,6 +76,25 @@ def test_each_process_start_is_one_event(prefecture: Prefecture) -> None:
     assert len({one[1] for one in told if one}) == 1000
     assert len({one[2] for one in told if one}) == 1
     assert all(one and one[1] == start["_PID"] for one, start in zip(told, starts, strict=True))
+
+
+def test_the_event_of_a_start_names_the_parents_program(prefecture: Prefecture) -> None:
+    """Of a shell that its own record told of, and of one that `env` became, which no record tells."""
+    marker = word()
+    typed = "/bin/true {0} first; sleep 2; /bin/true {0} second; exit"
+    prefecture.do(PC, f"runuser -u admin -- sh -c 'bash -c \"{typed.format(marker)}\"; exit'")
+    unseen = word()
+    prefecture.do(PC, f"runuser -u admin -- sh -c 'env bash -c \"{typed.format(unseen)}\"; exit'")
+    prefecture.do(PC, f"logger {unseen} last")
+    until(lambda: any(text(one) == f"{unseen} last" for one in arrived(prefecture, unseen)), PATIENCE, "the last")
+    lines = prefecture.do("collector", f"grep -ahE '{marker}|{unseen}' {SEGMENTS}/*.ndjson").encode().splitlines()
+    starts = [json.loads(one.source) for one in spooled.read(lines, JAPAN).events if one.ecs.event__action == "exec"]
+    parents = {one["CommandLine"]: one.get("ParentImage") for one in starts if one["Image"] == "/bin/true"}
+    shells = {one["Image"] for one in starts if one["CommandLine"].startswith(f"bash -c /bin/true {marker}")}
+    assert {parents[f"/bin/true {marker} {which}"] for which in ("first", "second")} == shells
+    assert {path.rpartition("/")[2] for path in shells} == {"bash"}
+    assert parents[f"/bin/true {unseen} first"] is None  # what `env` became was not known yet, and `env` it was not
+    assert parents[f"/bin/true {unseen} second"] == "/usr/bin/bash"
 
 
 def test_an_argument_cannot_pretend_to_be_another_field(prefecture: Prefecture) -> None:
@@ -202,12 +224,22 @@ def test_nothing_is_lost_while_the_collector_is_away(prefecture: Prefecture) -> 
 
 def test_what_has_arrived_is_removed_from_the_terminal(prefecture: Prefecture) -> None:
     marker, held = word(), f"cat {SEGMENTS}/*.ndjson | wc -c"
-    line = "x" * 1000
-    for batch, count in enumerate((4000, 4000, 4000, 4000, 1300)):  # the last begins one more segment, and tidies
-        prefecture.do(PC, f"seq -f '{marker}-{batch} %.0f {line}' {count} | systemd-cat -t bulk")
-        until(lambda: arrived(prefecture, f"'{marker}-{batch} {count} '"), PATIENCE, "the last line")  # noqa: B023
-    # 17,300 lines of some 1.8 kB were written. What is kept is what may be unacknowledged, and a segment or two.
-    assert int(prefecture.do(PC, held)) < 12 * 1024**2
+    line, batches = "x" * 1000, count()
+
+    def write(number: int) -> None:
+        last = f"'{marker}-{(batch := next(batches))} {number} '"
+        prefecture.do(PC, f"seq -f '{marker}-{batch} %.0f {line}' {number} | systemd-cat -t bulk")
+        until(lambda: arrived(prefecture, last), PATIENCE, "the last line")
+
+    for _ in range(4):
+        write(4000)
+
+    def tidied() -> bool:
+        write(1300)  # begins one more segment; what rsyslog has noted as sent by then is removed
+        return int(prefecture.do(PC, held)) < 12 * 1024**2
+
+    # 16,000 lines of some 1.8 kB were written. What is kept is what may be unacknowledged, and a segment or two.
+    until(tidied, PATIENCE, "what has arrived is removed")
 
 
 def test_a_second_run_changes_nothing(prefecture: Prefecture) -> None:

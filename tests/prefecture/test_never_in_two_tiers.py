@@ -69,6 +69,10 @@ def in_both(town: Prefecture, asset: str, tier: str) -> Iterator[None]:
         yield
     finally:
         town.do("sw1", f"ovs-ofctl del-flows br0 cookie={_FAULT}/-1")
+        # What it learned from the flows passes frames until it has looked at them again: on a busy machine, for so long
+        # that a return would be recorded while the fault still works.
+        switch = "ovs-appctl -t /run/openvswitch/vswitchd.ctl"
+        town.do("sw1", f"{switch} revalidator/wait && {switch} revalidator/purge")
 
 
 def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +90,8 @@ def test_a_wave_is_never_in_two_tiers(prefecture: Prefecture, capsys: pytest.Cap
         assert refused(prefecture) - before <= asked / 1000, "the probing starved the business server"
         assert watch.violations() == {}
         for asset in assets:
-            assert prefecture.terminal(asset).standing == "confirmed"
+            one = prefecture.terminal(asset)
+            assert one.standing == "confirmed", one.why
             person = watch.passages()[asset]
             assert [(one.origin, one.tier) for one in person] == [("lgwan", "probation"), ("probation", "internet")]
             network = watch.passages(stack=False)[asset]

@@ -164,7 +164,8 @@ def test_a_my_number_terminal_and_a_printer_never_move(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("status", "--lang", "xx"), "'xx' は指定できない。次のいずれか: 'ja', 'en'"),
+        (("status", "--lang", "xx"), "'--lang' に 'xx' は指定できない。次のいずれか: 'ja', 'en'"),
+        (("status", "--state", __file__), f"'--state' にはフォルダを指定する。{__file__!r} はファイル"),
         (("migrate",), "--wave"),
         (("migrat",), "'migrat' という命令はない"),
         (("rollback",), "端末かウェーブ"),

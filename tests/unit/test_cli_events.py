@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 SEKISHO = Path(sys.executable).with_name("sekisho")
@@ -17,7 +21,9 @@ SEKISHO = Path(sys.executable).with_name("sekisho")
 
 def call(state: Path, *words: str | Path, code: int = 0) -> tuple[str, str]:
     argv = [SEKISHO, *words, "--state", state, "--lang", "en"]
-    done = subprocess.run(argv, capture_output=True, text=True, env={"COLUMNS": "200", "PATH": "/usr/bin"}, check=False)
+    done = subprocess.run(
+        argv, input="", capture_output=True, text=True, env={"COLUMNS": "200", "PATH": "/usr/bin"}, check=False
+    )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
@@ -80,13 +86,71 @@ def test_a_time_that_no_calendar_has_is_shown_all_the_same(state: Path) -> None:
     [
         (["events", "search", "--since", "yesterday"], 2, "'yesterday' is not a time"),
         (["events", "search", 'a "b'], 2, "cannot be read from here"),
+        (
+            ["events", "search", "a OR b"],
+            2,
+            'every term must hold; -word says that it must not; the text itself is "OR"',
+        ),
+        (["events", "search", "--since", "2026-11-25", "--until", "2026-11-25"], 2, "is not after --since 2026-11-25"),
         (["ingest", "/nowhere/at/all"], 3, "No such file or directory"),
-        (["ingest", "/"], 3, "/ cannot be read"),
+        (["ingest", "/"], 3, "/ cannot be read: it is no ordinary file"),
+        (["ingest", "/dev/stdin"], 3, "save what a pipe brings to a file first"),
         (["ingest", "/nowhere/:x:/[red]a"], 3, "/nowhere/:x:/[red]a"),  # shown as it is, and no picture made of it
     ],
 )
 def test_what_is_wrong_is_told_in_words(state: Path, words: list[str], code: int, told: str) -> None:
     assert told in call(state, *words, code=code)[1]
+
+
+def test_nothing_in_an_event_speaks_to_the_terminal(tmp_path: Path) -> None:
+    """A title, a colour, a line's end and a turned direction of writing, in a command line and in a file's name."""
+    hostile = "\x1b]0;title\x07\x1b[31mred\x9b2J\x7f\u202etxt.exe"
+    path = tmp_path / "\x1b[31mred.json"
+    path.write_text(json.dumps({"@timestamp": "2026-11-24T00:00:00Z", "Hostname": "a\x1bb", "CommandLine": hostile}))
+    told = call(tmp_path / "state", "ingest", path)
+    shown = call(tmp_path / "state", "events", "search")
+    assert not {"\x1b", "\x07", "\x9b", "\x7f", "\u202e"} & set("".join([*told, *shown]))
+    assert "␛]0;title␇␛[31mred�2J␡�txt.exe" in shown[0]
+    assert json.loads(call(tmp_path / "state", "events", "search", "--json")[0])[0]["process.command_line"] == hostile
+
+
+def test_a_row_shows_what_was_run_or_said_and_else_the_source(tmp_path: Path) -> None:
+    sshd = {
+        "__CURSOR": "c",
+        "__REALTIME_TIMESTAMP": "1795489200000000",
+        "_CMDLINE": "sshd: taro [priv]",
+        "_HOSTNAME": "a",
+    }
+    deep = "[" * 1000 + "]" * 1000
+    lines = [
+        json.dumps({**sshd, "MESSAGE": "Accepted publickey for taro"}),
+        json.dumps({**sshd, "__CURSOR": "d", "MESSAGE": list(b"caf\xe9")}),
+        f'{{"@timestamp":"2026-11-24T00:00:00Z","answer":42,"deep":{deep}}}',
+    ]
+    (tmp_path / "a.json").write_text("\n".join(lines))
+    call(tmp_path / "state", "ingest", tmp_path / "a.json")
+    shown, _ = call(tmp_path / "state", "events", "search")
+    assert all(word in shown for word in ("Accepted publickey for taro", "caf\ufffd", '"answer":42,"deep":[[['))
+    told, _ = call(tmp_path / "state", "events", "search", "answer:42", "--json")
+    assert deep in told
+    assert orjson.loads(told)[0]["source"]["answer"] == 42
+
+
+def test_who_stops_it_is_told_that_it_can_go_on(tmp_path: Path) -> None:
+    path, state = tmp_path / "a.json", tmp_path / "state"
+    path.write_text("".join(f'{{"n":{number},"text":"{"x" * 200}"}}\n' for number in range(200_000)))
+    argv = [SEKISHO, "ingest", path, "--state", state, "--lang", "en"]
+    run = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (state / "events/lock").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)  # as the terminal does
+    told = run.communicate(timeout=60)[1]
+    assert run.returncode == 130, told
+    assert "stopped; run the same command again to continue" in told
+    assert "Traceback" not in told
+    call(state, "ingest", path)
+    assert call(state, "events", "search", "--count")[0] == "200000\n"
 
 
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_free_text_of_an_older_state_is_shown_as_it_is(
 @pytest.mark.parametrize("lang", options.Lang)
 def test_bars_speak_the_language_that_was_asked_for(lang: options.Lang, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = io.StringIO()
-    monkeypatch.setattr("sekisho.cli.progress.screen", lambda **_: Console(file=heard, force_terminal=True, width=150))
+    monkeypatch.setattr("sekisho.cli.bar.screen", lambda **_: Console(file=heard, force_terminal=True, width=150))
     options.hear(["--lang", lang])
     try:
         with Progress(quiet=False, verbose=False) as progress:

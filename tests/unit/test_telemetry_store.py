@@ -6,6 +6,7 @@ import fnmatch
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.core.clock import parse
+from sekisho.core.clock import parse, stamp
 from sekisho.core.errors import BadInput, Missing
 from sekisho.telemetry import ecs, query
 from sekisho.telemetry.embedded import part, tidy
@@ -205,10 +206,47 @@ def test_days_end_by_their_last_arrival_and_not_by_their_events_time(tmp_path: P
     take(store, tmp_path / "a.json")
     with store.writing() as writer:
         arrived = parse(writer.manifest.parts[0].arrived)
-        assert tidy.expire(writer, 400, arrived + timedelta(days=400)) == 0
-        assert tidy.expire(writer, 400, arrived + timedelta(days=400, seconds=5)) == 2
+        assert tidy.expire(writer, 400, arrived + timedelta(days=400)) == (0, 0)
+        assert tidy.expire(writer, 400, arrived + timedelta(days=400, seconds=5)) == (2, 0)
         assert writer.manifest.parts == ()
     assert list((tmp_path / "events").glob("*/*.parquet")) == []
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone"])
+def test_a_part_that_is_damaged_or_gone_is_named(tmp_path: Path, harm: str) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    take(store, generated(tmp_path / "a.json", 30))
+    path = store.folder / store.manifest().parts[0].file
+    whole, before = path.read_bytes(), sorted(serials(store))
+    path.unlink() if harm == "gone" else path.write_bytes(whole[:500])
+    told = f"{re.escape(str(path))} is damaged or gone, with [0-9]+ events"
+    with pytest.raises(BadInput, match=told):
+        list(store.search(Search()))
+    with pytest.raises(BadInput, match=told):
+        store.count(Search([query.parse("serial:1")[0]]))
+    with pytest.raises(BadInput, match=told):
+        take(store, generated(tmp_path / "b.json", 40))
+    path.write_bytes(whole)
+    assert sorted(serials(store)) == before
+
+
+def test_lines_that_were_set_aside_end_by_their_arrival(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    (tmp_path / "a.json").write_bytes(b'{"@timestamp":"2026-11-24T00:00:00Z"}\njunk\nmore junk\n')
+    (tmp_path / "b.json").write_bytes(b"junk of later\n")
+    take(store, tmp_path / "a.json")
+    with store.writing() as writer:
+        long_ago = parse(writer.manifest.rejects[0].arrived) - timedelta(days=100)
+        old = tuple(one.model_copy(update={"arrived": stamp(long_ago)}) for one in writer.manifest.rejects)
+        writer.commit(writer.manifest.model_copy(update={"rejects": old}))
+    take(store, tmp_path / "b.json")
+    with store.writing() as writer:
+        when = long_ago + timedelta(days=400)
+        assert tidy.expire(writer, 400, when) == (0, 0)
+        assert tidy.expire(writer, 400, when + timedelta(seconds=5)) == (0, 2)
+        assert [part.rows for part in writer.manifest.rejects] == [1]
+        assert len(list((tmp_path / "events/rejected").iterdir())) == 1
+    assert store.count(Search()) == 1
 
 
 def test_killed_at_ten_random_moments_each_event_is_there_once(tmp_path: Path) -> None:
@@ -362,6 +400,20 @@ def test_a_span_holds_its_beginning_and_not_its_end(
 )
 def test_a_query_is_read_as_it_is_meant(text: str, terms: list[tuple[Any, ...]]) -> None:
     assert [tuple(term) for term in query.parse(text)] == terms
+
+
+def test_a_query_that_is_no_utf_8_is_refused() -> None:
+    with pytest.raises(BadInput, match="not in UTF-8"):
+        query.parse("\udcff")
+
+
+@pytest.mark.parametrize("word", ["AND", "OR", "NOT"])
+def test_what_other_query_languages_mean_by_a_word_is_not_looked_for_as_text(word: str) -> None:
+    with pytest.raises(BadInput, match=f"a query has no {word}"):
+        query.parse(f"powershell {word} cmd")
+    assert [one.value for one in query.parse(f'"{word}" {word.lower()} host:{word} x:1')] == [
+        *(word, word.lower(), word, "1")
+    ]
 
 
 @pytest.mark.parametrize("text", ['"open', 'a "b', 'x:"y" "'])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -113,6 +115,51 @@ def test_a_zip_that_cannot_be_read_is_bad_input(tmp_path: Path, cut: int) -> Non
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(BadInput, match="cannot be read"):
         read(path)
+
+
+def test_a_gz_in_a_zip_is_unpacked_too(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "logs.zip", "w") as made:
+        made.writestr("a.json.gz", gzip.compress(b'{"n":0}\n'))
+        made.writestr("b.json", b'{"n":1}\n')
+    [(name, first), (_, second)] = read(tmp_path / "logs.zip")
+    assert (name, first, second) == (f"{tmp_path}/logs.zip!a.json.gz", [Line(0, b'{"n":0}')], [Line(0, b'{"n":1}')])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("tar", "is a tar archive"), ("UTF-16", "is a text in UTF-16"), ("zip", "is a zip in another file")],
+)
+def test_what_must_be_unpacked_or_converted_first_is_told(tmp_path: Path, kind: str, told: str, packed: bool) -> None:
+    path, whole = tmp_path / "given", io.BytesIO()
+    if kind == "tar":
+        with tarfile.open(fileobj=whole, mode="w") as made:
+            made.addfile(tarfile.TarInfo("a.json"))
+    elif kind == "zip":
+        with zipfile.ZipFile(whole, "w") as archive:
+            archive.writestr("a.json", b'{"n":0}\n')
+        with zipfile.ZipFile(path, "w") as outer:
+            outer.writestr("inner.zip", whole.getvalue())
+    else:
+        whole.write('{"n":"端末"}\n'.encode("utf-16"))
+    if kind != "zip" or packed:
+        path.write_bytes(gzip.compress(whole.getvalue()) if packed else whole.getvalue())
+    with pytest.raises(BadInput, match=told):
+        read(path)
+
+
+def test_the_mark_that_windows_puts_in_front_of_utf_8_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "bom.json"
+    path.write_bytes(b'\xef\xbb\xbf{"n":0}\r\n\xef\xbb\xbf{"n":1}\n')
+    [(_, found)] = read(path)
+    assert found == [Line(0, b'{"n":0}'), Line(12, b'\xef\xbb\xbf{"n":1}')]
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
+        with pytest.raises(Missing, match="it is no ordinary file"):
+            read(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sekisho.telemetry import identity, stream, stretches
 from sekisho.telemetry.embedded.store import EmbeddedStore
+from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Event
 from sekisho.telemetry.formats import json_lines
 from sekisho.telemetry.ingest import Progress, Total, ingest
@@ -30,7 +31,7 @@ ZONE = ZoneInfo("Asia/Tokyo")
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of a few lines; the workers are forked and have it so, too."""
     monkeypatch.setattr(stretches, "_SMALLEST", 2000)
-    monkeypatch.setattr(stretches, "_LARGEST", 9000)
+    monkeypatch.setattr(Writer, "largest", 9000)
     monkeypatch.setattr(stretches, "_AT_ONCE", 700)
 
 
@@ -60,10 +61,10 @@ def test_stretches_have_every_line_where_the_stream_has_it(
     path.write_bytes(data)
     wanted = lines(list(stream.blocks(Chunks(io.BytesIO(data)))))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("_SMALLEST", least), ("_LARGEST", 70), ("_AT_ONCE", at_once), ("_LOOK", look)):
+        for name, value in (("_SMALLEST", least), ("_AT_ONCE", at_once), ("_LOOK", look)):
             patch.setattr(stretches, name, value)
         for source in stream.sources(path):
-            some = list(stretches.of(source, Chunks(source.file)))
+            some = list(stretches.of(source, Chunks(source.file), 70))
             assert lines([block for one in some for block in one.blocks()]) == wanted
             assert [one.offset for one in some[1:]] == [one.reached for one in some[:-1]]
             assert not data or some[-1].reached == len(data)
@@ -73,7 +74,7 @@ def test_a_file_that_is_renamed_and_removed_meanwhile_is_read_to_its_end(tmp_pat
     path = tmp_path / "app.log"
     path.write_bytes(b'{"a":1}\n')
     for source in stream.sources(path):
-        [stretch] = stretches.of(source, Chunks(source.file))
+        [stretch] = stretches.of(source, Chunks(source.file), 1000)
         path.rename(tmp_path / "app.log.1")
         path.write_bytes(b'{"b":2}\n')
         assert lines(list(stretch.blocks())) == [Line(0, b'{"a":1}')]

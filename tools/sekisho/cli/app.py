@@ -15,6 +15,8 @@ from sekisho.core.errors import Missing, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.phrases import both
 
+_INTERRUPTED = 130
+_STOPPED = Both("中断した。同じ命令をもう一度実行すると続きから行う", "stopped; run the same command again to continue")
 app = typer.Typer(
     name="sekisho",
     no_args_is_help=True,
@@ -29,27 +31,11 @@ def _group() -> None:
 
 
 # Which module has which command: only the one that is asked for is loaded, so that each starts quickly.
+_NAMESAKES = "auditor detect events fleet identity ingest lab network pack plan render rules ship store"
 _MODULES = {
-    **{
-        name: name
-        for name in (
-            "auditor",
-            "detect",
-            "fleet",
-            "identity",
-            "lab",
-            "network",
-            "pack",
-            "plan",
-            "render",
-            "rules",
-            "ship",
-            "store",
-        )
-    },
+    **{name: name for name in _NAMESAKES.split()},
     **dict.fromkeys(("migrate", "status"), "wave"),
     **dict.fromkeys(("rollback", "release", "defer"), "undo"),
-    **dict.fromkeys(("ingest", "events"), "events"),
 }
 
 
@@ -62,22 +48,17 @@ def _register(asked: str | None) -> None:
 def main() -> None:
     """Run the command line; every failure is told in words, with an exit code that says whose turn it is."""
     hear(sys.argv)
-    _register(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
+        _register(sys.argv[1] if len(sys.argv) > 1 else None)
         code = app(spread(sys.argv[1:]), standalone_mode=False)
+        if code == _INTERRUPTED:  # Typer makes that of Ctrl-C
+            _print(say(_STOPPED))
         sys.exit(code if isinstance(code, int) else 0)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _print(
-            say(
-                Both(
-                    "中断した。同じ命令をもう一度実行すると続きから行う",
-                    "stopped; run the same command again to continue",
-                )
-            )
-        )
-        sys.exit(130)
+        _print(say(_STOPPED))
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user

@@ -11,7 +11,7 @@ import orjson
 import typer
 from rich.markup import escape
 
-from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen
+from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import moment_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
@@ -120,7 +120,7 @@ def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
         raise BadInput(count, Both("直すか、外す", "mend them, or leave them out"), reasons=told)
     err = screen(stderr=True, soft_wrap=True)
     for line in (count, *told):
-        err.print(say(line), markup=False)
+        err.print(visible(say(line)), markup=False)
 
 
 def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
@@ -161,7 +161,7 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
         found["rule_title"],
         f"{found['file']}:{found['record']}",
     )
-    screen(soft_wrap=True).print("  ".join(escape(str(one or "-")) for one in words))
+    screen(soft_wrap=True).print("  ".join(escape(visible(str(one or "-"))) for one in words))
 
 
 def _rank(level: str | None) -> int:

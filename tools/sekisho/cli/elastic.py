@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
+from sekisho.cli.bar import Bar
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -18,7 +17,6 @@ from sekisho.cli.options import (
     StateOption,
     print_json,
     say,
-    screen,
 )
 from sekisho.core import faults
 from sekisho.core.errors import BadInput
@@ -91,15 +89,8 @@ def move(
 ) -> None:
     """Move what the embedded store holds into Elasticsearch; run again, it continues. Nothing is removed."""
     source = stores.embedded(state)
-    bars = Bars(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=screen(stderr=True),
-        disable=as_json,
-    )
-    target = stores.of(state, lambda trouble: bars.console.print(say(trouble), markup=False))
+    bar = Bar(quiet=as_json)
+    target = stores.of(state, bar.tell)
     if not isinstance(target, ElasticStore):
         raise BadInput(
             Both(f"{state} の保存先はElasticsearchではない", f"the store of {state} is no Elasticsearch"),
@@ -110,11 +101,13 @@ def move(
             Both(f"{source.folder} がない。移すイベントはない", f"there is no {source.folder}: no events to move"),
             Both("--state を確かめる", "check --state"),
         )
-    with bars:
-        task = bars.add_task(say(Both("移行", "moving")), total=None)
-        moved = migrate.migrate(
-            source, target, state, lambda told: bars.update(task, completed=told.rows, total=told.all)
-        )
+
+    def tell_moved(told: Moved) -> None:
+        words = Both(f"移行 {told.rows:,}/{told.all:,}件", f"moving: {told.rows:,} of {told.all:,}")
+        bar.show(words, done=told.rows, size=told.all)
+
+    with bar:
+        moved = migrate.migrate(source, target, state, tell_moved)
     if as_json:
         print_json(moved._asdict())
     else:

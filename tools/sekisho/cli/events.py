@@ -1,4 +1,4 @@
-"""`sekisho ingest` and `sekisho events`: files become events, and events are found again."""
+"""`sekisho events`: what was taken in is found again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
+import orjson
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from sekisho.cli.options import (
     DEFAULT_LANG,
@@ -25,79 +22,26 @@ from sekisho.cli.options import (
     print_json,
     say,
     screen,
+    visible,
 )
 from sekisho.cli.silent import silent
 from sekisho.cli.times import moment_of
 from sekisho.core.clock import JAPAN
+from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.policy import telemetry as policy
-from sekisho.telemetry import ingest as ingesting
 from sekisho.telemetry import query, stores
-from sekisho.telemetry.elastic import ingest as elastic
-from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import FIELDS, Event, moment
-from sekisho.telemetry.ingest import Progress
+from sekisho.telemetry.formats import journal
 from sekisho.telemetry.query import Search, Span
-from sekisho.telemetry.workers import Workers
 
-_NAME = 24  # letters of a file's name beside the bar
+_SAID = ("message", "Message", "MESSAGE")
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the front door."""
-    app.command("ingest")(ingest)
+    """Add the group to the front door."""
     events.command("silent")(silent)
     app.add_typer(events, name="events")
-
-
-def ingest(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, EVTX, audit logs, syslog: plain, gz or zip.")],
-    state: StateOption = DEFAULT_STATE,
-    as_json: JsonOption = False,
-    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
-) -> None:
-    """Take events from files, each once; run again, it continues. Exit code 1 when lines were set aside."""
-    zone = ZoneInfo(policy.read().zone)
-    bars = Bars(
-        SpinnerColumn(),
-        BarColumn(bar_width=16),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-        console=screen(stderr=True),
-        disable=as_json,
-    )
-    store = stores.of(state, lambda trouble: bars.console.print(say(trouble), markup=False))
-    with Workers() as workers, store.writing() as writer, bars:
-        size = sum(path.stat().st_size for path in files if path.is_file())
-        task = bars.add_task("", total=size)
-
-        def tell(progress: Progress) -> None:
-            done = say(Both(f"新しいイベント {progress.total.new:,}件", f"{progress.total.new:,} new events"))
-            name = Path(progress.name).name
-            short = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"  # or it would push the bar out
-            bars.update(task, description=f"{done}  {escape(short)}", completed=progress.octets)
-
-        if isinstance(writer, Writer):
-            total = ingesting.ingest(files, writer, zone, tell, workers)
-        else:
-            total = elastic.ingest(files, writer, state, zone, tell)
-        bars.update(task, completed=size)
-    if as_json:
-        print_json(total._asdict())
-    else:
-        typer.echo(
-            say(
-                Both(
-                    f"新しいイベント {total.new:,}件、既にあったもの {total.known:,}件、"
-                    f"読めずに取り置いた行 {total.rejected:,}件",
-                    f"{total.new:,} new events, {total.known:,} known before, {total.rejected:,} lines set aside",
-                )
-            )
-        )
-    if total.rejected:
-        raise typer.Exit(1)
 
 
 @events.command("search")
@@ -118,7 +62,13 @@ def find(
 ) -> None:
     """Find events, the latest first."""
     store = stores.there(state)
-    wanted = Search(query.parse(asked), Span(moment_of(since), moment_of(until)))
+    span = Span(moment_of(since), moment_of(until))
+    if span.since is not None and span.until is not None and span.until <= span.since:
+        raise BadInput(
+            Both(f"--until {until} は --since {since} より後ではない", f"--until {until} is not after --since {since}"),
+            Both("期間を確かめる。--until の時刻自体は含まない", "check the range; --until itself is not in it"),
+        )
+    wanted = Search(query.parse(asked), span)
     if count:
         found = store.count(wanted)
         print_json(found) if as_json else typer.echo(found)
@@ -146,9 +96,13 @@ def _when(event: Event) -> str | None:
     return None if event.time is None else moment(event.time).isoformat()
 
 
-def _message(event: Event) -> str:
-    record = json.loads(event.source)
-    return str(record.get("message") or record.get("Message") or "")
+def _what(event: Event) -> str:
+    """What is worth a line of it: what was run, or said; where nothing of that is known, its source."""
+    record, one = orjson.loads(event.source), event.ecs
+    said = next((told for key in _SAID if (told := journal.text(record.get(key)))), None)
+    ran = one.process__command_line or one.process__executable
+    first, second = (said, ran) if journal.MARK in record else (ran, said)  # a daemon's own command line says nothing
+    return first or second or event.source.decode()
 
 
 def _japan(event: Event) -> str:
@@ -162,7 +116,9 @@ def _print_json(some: Iterable[Event]) -> None:
     """One array, written as it comes: the answer may be larger than memory."""
     between = "[\n"
     for event in some:
-        typer.echo(between + json.dumps(_as_json(event), ensure_ascii=False), nl=False)
+        # The source as it came: it may be nested deeper than Python's own JSON goes.
+        told = json.dumps(_as_json(event), ensure_ascii=False)[:-1]
+        typer.echo(f'{between}{told}, "source": {event.source.decode()}}}', nl=False)
         between = ",\n"
     typer.echo("[]" if between == "[\n" else "\n]")
 
@@ -175,7 +131,6 @@ def _as_json(event: Event) -> dict[str, Any]:
         **ecs,
         "log.file.path": event.file,
         "log.offset": event.offset,
-        "source": json.loads(event.source),
     }
 
 
@@ -196,10 +151,10 @@ def _print_table(some: Iterator[Event]) -> None:
     )
     for event in some:
         one = event.ecs
-        what = one.process__command_line or one.process__executable or _message(event)
+        what = _what(event)
         kind = " ".join(filter(None, (one.event__dataset, one.event__code)))
         table.add_row(
             _japan(event),
-            *(escape((text or "").partition("\n")[0][:160]) for text in (one.host__name, kind, one.user__name, what)),
+            *(escape(visible(text or "")[:160]) for text in (one.host__name, kind, one.user__name, what)),
         )
     screen().print(table)

@@ -47,6 +47,16 @@ def screen(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     return Console(stderr=stderr, soft_wrap=soft_wrap, highlight=False, emoji=False)
 
 
+# Control characters, as pictures of them; and what turns the direction of writing, or ends a line, as a question.
+_VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_VISIBLE |= dict.fromkeys([*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+
+
+def visible(text: str) -> str:
+    """Others' text on one line of a screen: nothing in it moves the cursor or speaks to the terminal."""
+    return text.translate(_VISIBLE)
+
+
 def say(text: str | language.Bilingual) -> str:
     """A text in the language that was asked for."""
     return language.told(text, asked())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
-from sekisho.cli.options import say, screen
+from sekisho.cli.bar import bars
+from sekisho.cli.options import say
 from sekisho.migration.wave import STAGES
 
 
@@ -15,15 +15,14 @@ class Progress:
     """Listens to a run (`migration.wave.Listener`). On standard error, so that standard output stays for results."""
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self._bars = Bars(
+        self._bars = bars(
             SpinnerColumn(),
             TextColumn("{task.description:<12}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[now]}"),
-            console=screen(stderr=True),
-            disable=quiet,
+            quiet=quiet,
         )
         self._verbose = verbose
         self._current = None if quiet else self._bars.add_task("…", total=None, now="", visible=False)

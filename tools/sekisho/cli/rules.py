@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say
+from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say, visible
 from sekisho.core.language import Both
 from sekisho.detection import load
 
@@ -49,7 +49,7 @@ def check(
         )
     else:
         for one in found.unusable:
-            typer.echo(f"{one.path}: {one.title or one.id or ''}: {say(one.reason)}")
+            typer.echo(visible(f"{one.path}: {one.title or one.id or ''}: {say(one.reason)}"))
         typer.echo(
             say(
                 Both(

@@ -7,9 +7,8 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import Progress as Bars
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from sekisho.cli.bar import Bar
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -19,7 +18,6 @@ from sekisho.cli.options import (
     asked,
     print_json,
     say,
-    screen,
 )
 from sekisho.core.errors import SekishoError
 from sekisho.core.language import Both
@@ -49,17 +47,10 @@ def ship(
     source = spool.remote(folder, str(hosts.read(tiers.read()).one("collector").address))
     zone = ZoneInfo(policy.read().zone)
     known = heard.known(folder)
-    bars = Bars(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=screen(stderr=True),
-        disable=as_json,
-    )
-    store = stores.of(folder, lambda trouble: bars.console.print(say(trouble), markup=False))
+    bar = Bar(quiet=as_json, endless=True)
+    store = stores.of(folder, bar.tell)
     total, told = Shipped(), ""
-    with bars:
-        task = bars.add_task("", total=None)
+    with bar:
         while True:
             before = total
 
@@ -68,7 +59,7 @@ def ship(
                 total = Shipped(
                     before.new + now.new, before.known + now.known, before.rejected + now.rejected, now.left
                 )
-                bars.update(task, description=say(_words(total)))
+                bar.show(_words(total))
 
             try:
                 with store.writing() as writer:  # between two rounds others may write
@@ -79,7 +70,7 @@ def ship(
                     raise
                 if str(error) != told:  # once, and not again at every round
                     told = str(error)
-                    bars.console.print(error.told(asked()), markup=False)
+                    bar.tell(error.told(asked()))
             if once:
                 break
             time.sleep(_REST)

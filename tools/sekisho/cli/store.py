@@ -27,6 +27,7 @@ from sekisho.telemetry import stores
 from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.embedded import tidy
 from sekisho.telemetry.embedded.store import EmbeddedStore
+from sekisho.telemetry.embedded.tidy import Expired
 
 app = typer.Typer(help="The event store.", no_args_is_help=True)
 elastic.register(app)
@@ -92,25 +93,27 @@ def tidy_up(
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Merge small parts, and let go of days that are older than policies/telemetry.yml keeps them."""
+    """Merge small parts, and let go of what is older than policies/telemetry.yml keeps it."""
     kept, fewer = policy.read().retention_days, 0
     store = stores.there(state)
     if isinstance(store, ElasticStore):
         if user or password_file:
             store = _seen_by(store, user, password_file)
-        gone = store.expire(kept, now())
+        gone = Expired(store.expire(kept, now()))
     else:
         with store.writing() as writer:
             gone = tidy.expire(writer, kept, now())
             fewer = tidy.merge(writer)
     if as_json:
-        print_json({"expired": gone, "parts_fewer": fewer})
+        print_json({"expired": gone.events, "set_aside_expired": gone.lines, "parts_fewer": fewer})
         return
     typer.echo(
         say(
             Both(
-                f"保存期間({kept}日)を過ぎたイベント {gone:,}件を削除、ファイルを{fewer}個減らした",
-                f"{gone:,} events older than {kept} days are gone; {fewer} parts fewer",
+                f"保存期間({kept}日)を過ぎたイベント {gone.events:,}件と取り置き {gone.lines:,}行を削除、"
+                f"ファイルを{fewer}個減らした",
+                f"{gone.events:,} events and {gone.lines:,} lines set aside, older than {kept} days, are gone; "
+                f"{fewer} parts fewer",
             )
         )
     )

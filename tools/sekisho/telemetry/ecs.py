@@ -27,8 +27,9 @@ _FLAT = {
     "host__name": ("Hostname",),
     **_DATA,
 }
-_NOTHING = "-"  # what Windows writes for "none"
+NOTHING = "-"  # what Windows writes for "none"
 _OTHERS = {journal.MARK: journal.ecs, process.DERIVED: process.ecs, ulogd.MARK: ulogd.ecs}  # by a field of theirs
+MARKS = (*_OTHERS, "msg", "program")  # keys that no Windows record of one level has
 
 
 def of(record: dict[str, Any]) -> Ecs:
@@ -49,56 +50,57 @@ def of(record: dict[str, Any]) -> Ecs:
         return _audit(record)
     if "program" in record:
         return Ecs(
-            event__provider=_text(record["program"]),
+            event__provider=text(record["program"]),
             event__dataset="syslog",
-            host__name=_text(record.get("host")),
-            process__pid=_text(record.get("pid")),
+            host__name=text(record.get("host")),
+            process__pid=text(record.get("pid")),
         )
     return Ecs(*_fields(record))
 
 
 def _windows(data: dict[str, Any], *system: object) -> Ecs:
-    return Ecs(*map(_text, system), *_fields(data)[len(system) :])
+    return Ecs(*map(text, system), *_fields(data)[len(system) :])
 
 
 def _fields(data: dict[str, Any]) -> list[str | None]:
     fields: list[str | None] = [None] * len(_FLAT)
-    for place, keys in _present(tuple(data)):
+    for place, keys in present(tuple(data)):
         for key in keys:
-            if (found := _text(data[key])) is not None:
+            if (found := text(data[key])) is not None:
                 fields[place] = found
                 break
     return fields
 
 
 @lru_cache(maxsize=4096)
-def _present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """A field's place, and its names in a record with these keys: all records of a kind have the same."""
+def present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
+    """The places of ECS fields, and their names in a record of one level with these keys."""
     found = [(place, [name for name in names if name in keys]) for place, names in enumerate(_FLAT.values())]
     return [(place, names) for place, names in found if names]
 
 
 def _audit(record: dict[str, Any]) -> Ecs:
-    command = _text(record.get("proctitle"))
+    command = text(record.get("proctitle"))
     if record.get("type") == "EXECVE":
-        words = [_text(record.get(f"a{number}")) for number in range(len(record))]
+        words = [text(record.get(f"a{number}")) for number in range(len(record))]
         command = " ".join(word for word in words if word is not None)
     return Ecs(
-        event__code=_text(record.get("type")),
+        event__code=text(record.get("type")),
         event__provider="auditd",
         event__dataset="auditd",
-        host__name=_text(record.get("node")),
-        user__name=_text(record.get("acct")),
-        process__pid=_text(record.get("pid")),
-        process__executable=_text(record.get("exe")),
+        host__name=text(record.get("node")),
+        user__name=text(record.get("acct")),
+        process__pid=text(record.get("pid")),
+        process__executable=text(record.get("exe")),
         process__command_line=command,
-        source__ip=_text(record.get("addr")) if record.get("addr") != "?" else None,
+        source__ip=text(record.get("addr")) if record.get("addr") != "?" else None,
     )
 
 
-def _text(value: object) -> str | None:
+def text(value: object) -> str | None:
+    """A value as text; None if it says nothing."""
     if value.__class__ is str:
-        return value if value and value != _NOTHING else None
+        return value if value and value != NOTHING else None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -14,14 +14,14 @@ import orjson
 Own = tuple[str, ...]
 # SHA-256, of which processors have an instruction. Each kind begins differently, so that none is taken for another.
 _OWN, _PLACE, _FILE = sha256(b"own\0"), sha256(b"place\0"), sha256(b"file\0")
-_SIZE = 16  # octets of it that are kept
+SIZE = 16  # octets of it that are an id
 
 
 def of_own(identity: Own) -> bytes:
     """The id of a record that has an identity of its own."""
     digest = _OWN.copy()
     digest.update(orjson.dumps(identity))
-    return digest.digest()[:_SIZE]
+    return digest.digest()[:SIZE]
 
 
 def of_place(fingerprint: bytes, offset: int, line: bytes) -> bytes:
@@ -29,11 +29,11 @@ def of_place(fingerprint: bytes, offset: int, line: bytes) -> bytes:
     digest = _PLACE.copy()
     digest.update(fingerprint + offset.to_bytes(8, "big"))
     digest.update(line)
-    return digest.digest()[:_SIZE]
+    return digest.digest()[:SIZE]
 
 
 def fingerprint(head: bytes) -> bytes:
     """How a file is known, by its first octets."""
     digest = _FILE.copy()
     digest.update(head)
-    return digest.digest()[:_SIZE]
+    return digest.digest()[:SIZE]

@@ -1,7 +1,7 @@
 """`sekisho ingest`: files that an analyst was handed become events of the store, each once, however often it is run.
 
-A stream is cut into blocks of lines. Blocks become parts in processes of their own; this one takes them into the store,
-in their order. Nothing is known of a block until it is taken, so a run may be killed at any moment.
+A stream is cut into stretches of lines. What becomes of these is made ready in processes of their own; this one gives
+it to the store, in its order. Nothing is known of a stretch until it is taken, so a run may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from datetime import tzinfo
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from sekisho.core.clock import now
 from sekisho.telemetry import identity, reading, stream, stretches
-from sekisho.telemetry.embedded import part
-from sekisho.telemetry.embedded.part import Written
-from sekisho.telemetry.embedded.writer import Writer
-from sekisho.telemetry.event import Reject
+from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.formats import evtx
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
-from sekisho.telemetry.store import Added
+from sekisho.telemetry.store import Added, Batch, Ready, Sink
 from sekisho.telemetry.stream import Broken, Source
 from sekisho.telemetry.stretches import Stretch
 from sekisho.telemetry.workers import Workers
@@ -49,17 +46,16 @@ class Total(NamedTuple):
     rejected: int = 0
 
 
-class Prepared(NamedTuple):
-    """A stretch's parts, how many events and lines set aside it had, and how far into its file it reached."""
+class Prepared(NamedTuple, Generic[Ready]):
+    """A stretch, ready for the store: how many events and lines set aside it had, and how far into its file it goes."""
 
-    events: list[Written]
-    rejects: list[Written]
+    ready: Ready
     size: int
     reached: int
 
 
 def ingest(
-    paths: Sequence[Path], writer: Writer, zone: tzinfo, tell: Callable[[Progress], None], workers: Workers
+    paths: Sequence[Path], sink: Sink[Ready], zone: tzinfo, tell: Callable[[Progress], None], workers: Workers
 ) -> Total:
     """Read every stream of the files into the store; what became of all that stood there.
 
@@ -67,15 +63,14 @@ def ingest(
         Missing: a file is not there, or the store cannot be written; what was told before is kept.
     """
     clock, total = Clock(zone, now()), Total()
-    short_files = {length: set(digests) for length, digests in writer.manifest.short_files.items()}
+    short_files = sink.short_files()
     before = 0
     for path in paths:
         size = 0
         for source in stream.sources(path):
             size = os.fstat(source.whole.fileno()).st_size
-            for some in _prepared(source, writer.folder, clock, short_files, workers):
-                events = [one for done in some for one in done.events]
-                added = writer.take(events, [one for done in some for one in done.rejects], short_files)
+            for some in _prepared(source, sink, clock, short_files, workers):
+                added = sink.take([done.ready for done in some], short_files)
                 total = _sum(total, sum(done.size for done in some), added)
                 tell(Progress(source.name, before + some[-1].reached, total))
         before += size
@@ -83,64 +78,70 @@ def ingest(
 
 
 def prepare(
-    folder: Path, stretch: Stretch, origin: Origin, clock: Clock, memory: Memory | None = None
-) -> Prepared | None:
-    """Make the parts of a stretch; None if only a `memory` of those before it can read it."""
-    days, rejects, size = part.Days(), list[Reject](), 0
+    batch: Batch[Ready], stretch: Stretch, origin: Origin, clock: Clock, memory: Memory | None = None
+) -> Prepared[Ready] | None:
+    """Make a stretch ready in an empty batch; None if only a `memory` of those before it can read it."""
+    size = 0
     for block in stretch.blocks():
-        pieces = [reading.of_broken(block)] if isinstance(block, Broken) else reading.in_block(block, memory, clock)
         try:
-            events, more = reading.known(pieces, origin)
+            if isinstance(block, Broken):
+                size += _fill(batch, reading.known([reading.of_broken(block)], origin))
+            else:
+                size += _fill(batch, reading.of_block(block, memory, clock, origin))
         except OutOfOrder:
             return None
-        days.add(events)
-        rejects += more
-        size += len(events) + len(more)
-    return Prepared(days.write(folder), part.of_rejects(folder, rejects), size, stretch.reached)
+    return Prepared(batch.ready(), size, stretch.reached)
+
+
+def _fill(batch: Batch[Ready], some: tuple[list[Event], list[Reject]]) -> int:
+    events, rejects = some
+    batch.add(events, rejects)
+    return len(events) + len(rejects)
 
 
 def _prepared(
-    source: Source, folder: Path, clock: Clock, short_files: dict[int, set[str]], workers: Workers
-) -> Iterator[list[Prepared]]:
+    source: Source, sink: Sink[Ready], clock: Clock, short_files: dict[int, set[str]], workers: Workers
+) -> Iterator[list[Prepared[Ready]]]:
     chunks = stream.Chunks(source.file)
     origin = Origin(source.name, fingerprint(chunks.head, short_files))
     if chunks.head.startswith(evtx.MAGIC):
-        yield from _event_log(evtx.records(chunks.head, source.file), origin, source.whole, folder)
+        yield from _event_log(evtx.records(chunks.head, source.file), origin, source.whole, sink)
         return
     memory = Memory()
 
-    def ready() -> Iterator[Prepared]:
+    def ready() -> Iterator[Prepared[Ready]]:
         """The first that is waited for, and with it those behind it that are done too: one commit is for all."""
         first = True
         while waiting and (first or waiting[0][1].done()):
             stretch, future = waiting.popleft()
-            if (done := future.result() or prepare(folder, stretch, origin, clock, memory)) is not None:
+            if (done := future.result() or prepare(sink.batch(), stretch, origin, clock, memory)) is not None:
                 yield done
             first = False
 
-    waiting: deque[tuple[Stretch, Future[Prepared | None]]] = deque()
-    for stretch in stretches.of(source, chunks):
-        waiting.append((stretch, workers.submit(prepare, folder, stretch, origin, clock)))
+    waiting: deque[tuple[Stretch, Future[Prepared[Ready] | None]]] = deque()
+    for stretch in stretches.of(source, chunks, sink.largest):
+        waiting.append((stretch, workers.submit(prepare, sink.batch(), stretch, origin, clock)))
         if len(waiting) > workers.ahead:
             yield list(ready())
     while waiting:
         yield list(ready())
-    if rest := reading.known(memory.rest(), origin)[0]:
-        yield [Prepared(part.of_events(folder, rest), [], len(rest), source.whole.tell())]
+    batch = sink.batch()
+    if size := _fill(batch, reading.known(memory.rest(), origin)):
+        yield [Prepared(batch.ready(), size, source.whole.tell())]
 
 
 def _event_log(
-    records: Iterator[Found | NotARecord], origin: Origin, whole: BufferedIOBase, folder: Path
-) -> Iterator[list[Prepared]]:
+    records: Iterator[Found | NotARecord], origin: Origin, whole: BufferedIOBase, sink: Sink[Ready]
+) -> Iterator[list[Prepared[Ready]]]:
     numbered = enumerate(records)
     while some := list(islice(numbered, _RECORDS)):
         pieces = [
             Piece(number, one.source, one) if isinstance(one, Found) else Piece(number, b"", str(one))
             for number, one in some
         ]
-        events, rejects = reading.known(pieces, origin)
-        size = len(events) + len(rejects)
-        yield [Prepared(part.of_events(folder, events), part.of_rejects(folder, rejects), size, whole.tell())]
+        batch = sink.batch()
+        size = _fill(batch, reading.known(pieces, origin))
+        yield [Prepared(batch.ready(), size, whole.tell())]
 
 
 def _sum(total: Total, size: int, added: Added) -> Total:

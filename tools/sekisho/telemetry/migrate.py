@@ -18,9 +18,7 @@ from sekisho.core.errors import SekishoError
 from sekisho.core.files import write_atomic
 from sekisho.core.language import Both
 from sekisho.telemetry import conditions
-from sekisho.telemetry.elastic import connection, days
-from sekisho.telemetry.elastic import ingest as ingesting
-from sekisho.telemetry.elastic.ingest import ShortFiles
+from sekisho.telemetry.elastic import connection, days, short_files
 from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.embedded.manifest import Manifest, Part
 from sekisho.telemetry.embedded.store import EmbeddedStore
@@ -129,10 +127,7 @@ def _done(path: Path) -> _Done:
 
 
 def _keep_short_files(folder: Path, manifest: Manifest) -> None:
-    before = ingesting.short_files(folder)
-    digests = {length: set(some) for length, some in before.digests.items()}
+    digests = short_files.read(folder)
     for length, some in manifest.short_files.items():
         digests.setdefault(length, set()).update(some)
-    ingesting.keep(
-        folder, ShortFiles(digests={length: tuple(sorted(some)) for length, some in digests.items()}), before
-    )
+    short_files.keep(folder, digests)

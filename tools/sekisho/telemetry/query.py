@@ -15,8 +15,9 @@ from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 
 _TERM = re.compile(
-    r"""(?P<no>-)?(?:(?P<field>[A-Za-z_@][\w@#.$-]+):(?![\\/]))?(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))(?=\s|$)"""
+    r"""(?P<no>-)?(?:(?P<field>[A-Za-z_@][\w@#.$-]*):(?![\\/]))?(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))(?=\s|$)"""
 )
+_OTHERS = frozenset({"AND", "OR", "NOT"})  # what they mean elsewhere would be taken for granted: an empty answer lies
 
 
 class Term(NamedTuple):
@@ -48,6 +49,13 @@ def parse(text: str) -> list[Term]:
     Raises:
         BadInput: with the place from which it cannot be read.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            Both("検索条件がUTF-8ではない", "the query is not in UTF-8"),
+            Both("端末の文字コードをUTF-8にする", "set the terminal to UTF-8"),
+        ) from error
     found: list[Term] = []
     position = 0
     while (rest := text[position:]).strip():
@@ -63,6 +71,14 @@ def parse(text: str) -> list[Term]:
                 ),
             )
         quoted = term["phrase"] is not None
+        if term[0] in _OTHERS:
+            raise BadInput(
+                Both(f"{term[0]} は検索条件に使えない", f"a query has no {term[0]}"),
+                Both(
+                    f'条件はすべて満たすものを探す。除外は -語、文字列としての {term[0]} は "{term[0]}"',
+                    f'every term must hold; -word says that it must not; the text itself is "{term[0]}"',
+                ),
+            )
         value = re.sub(r"\\(.)", r"\1", term["phrase"]) if quoted else term["word"]
         found.append(Term(term["field"], value, bool(term["no"]), not quoted and bool({"*", "?"} & set(value))))
         position = term.end()

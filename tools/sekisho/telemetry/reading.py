@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-from sekisho.telemetry import ecs, identity
+from sekisho.telemetry import ecs, identity, shape
 from sekisho.telemetry.event import Event, Reject, moment
 from sekisho.telemetry.formats import auditd, journal, json_lines, spool, syslog
 from sekisho.telemetry.formats.found import Found, NotARecord
@@ -81,23 +81,31 @@ def in_block(block: Block, memory: Memory | None, clock: Clock) -> Iterator[Piec
         OutOfOrder: there is an audit record, and no memory of those before it.
     """
     for line in lines(block):
+        yield from [of_broken(line)] if isinstance(line, Broken) else _of_line(*line, _record(line.data), memory, clock)
+
+
+def of_block(block: Block, memory: Memory | None, clock: Clock, origin: Origin) -> tuple[list[Event], list[Reject]]:
+    """What is `known` of all that is `in_block`, sooner: records of one level take a shorter way.
+
+    Raises:
+        OutOfOrder: there is an audit record, and no memory of those before it.
+    """
+    events: list[Event] = []
+    rejects: list[Reject] = []
+    zone, (name, fingerprint) = clock.zone, origin
+    for line in lines(block):
         if isinstance(line, Broken):
-            yield of_broken(line)
+            rejects += known([of_broken(line)], origin)[1]
             continue
         offset, data = line
-        if spool.may_be_one(data):
-            yield from _of_spool(Piece(offset, data, ""), memory, clock)
-        elif data[0] == _BRACE:
-            try:
-                found: Found | str = json_lines.read(data, clock.zone)
-            except NotARecord as error:
-                found = str(error)
-            if isinstance(found, str) or journal.MARK not in found.record:
-                yield Piece(offset, data, found)
-            else:
-                yield from _of_journal(Piece(offset, data, ""), found, memory)
+        record = _record(data)
+        if record is not None and (known_shape := shape.of(record)):
+            events.append(shape.event(known_shape, record, data, zone, name, fingerprint, offset))
         else:
-            yield from _read(Piece(offset, data, ""), data, memory, clock)
+            more, aside = known(_of_line(offset, data, record, memory, clock), origin)
+            events += more
+            rejects += aside
+    return events, rejects
 
 
 def of_broken(broken: Broken) -> Piece:
@@ -132,6 +140,29 @@ def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Re
     return events, rejects
 
 
+def _record(data: bytes) -> dict[str, Any] | None:
+    """The record of a line that is JSON, and none of the collector's."""
+    if data[0] != _BRACE or spool.may_be_one(data):
+        return None
+    try:
+        found: dict[str, Any] = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return found
+
+
+def _of_line(
+    offset: int, data: bytes, record: dict[str, Any] | None, memory: Memory | None, clock: Clock
+) -> Iterator[Piece]:
+    place = Piece(offset, data, "")
+    if record is not None:
+        yield from _of_json(place, json_lines.of_record(record, data, clock.zone), memory)
+    elif spool.may_be_one(data):
+        yield from _of_spool(place, memory, clock)
+    else:
+        yield from _read(place, data, memory, clock)
+
+
 def _of_spool(line: Piece, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
     try:
         sent = spool.read(line.raw)
@@ -144,11 +175,7 @@ def _of_spool(line: Piece, memory: Memory | None, clock: Clock) -> Iterator[Piec
 def _read(place: Piece, data: bytes, memory: Memory | None, clock: Clock) -> Iterator[Piece]:
     try:
         if data.lstrip()[:1] in {b"{", b"["}:
-            found = json_lines.read(data, clock.zone)
-            if journal.MARK in found.record:
-                yield from _of_journal(place, found, memory)
-            else:
-                yield place._replace(what=found)
+            yield from _of_json(place, json_lines.read(data, clock.zone), memory)
         elif auditd.is_one(data):
             if memory is None:
                 raise OutOfOrder
@@ -163,7 +190,10 @@ def _read(place: Piece, data: bytes, memory: Memory | None, clock: Clock) -> Ite
         yield place._replace(what=str(error))
 
 
-def _of_journal(place: Piece, found: Found, memory: Memory | None) -> Iterator[Piece]:
+def _of_json(place: Piece, found: Found, memory: Memory | None) -> Iterator[Piece]:
+    if journal.MARK not in found.record:
+        yield place._replace(what=found)
+        return
     record = journal.audit(found)
     yield place._replace(what=journal.audited(found, record) if record else found)
     if record:

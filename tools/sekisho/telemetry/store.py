@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.query import Search
+
+Ready = TypeVar("Ready")
+Ready_co = TypeVar("Ready_co", covariant=True)
 
 
 class Added(NamedTuple):
@@ -25,6 +28,41 @@ class Taker(Protocol):
 
         Raises:
             Missing: the store cannot be written; what of the batch is in it, is there once when it comes again.
+        """
+
+
+class Batch(Protocol[Ready_co]):
+    """Events on their way into a store: filled in any process, and handed to the one that writes."""
+
+    def add(self, events: Sequence[Event], rejects: Sequence[Reject]) -> None:
+        """Take some more: a few at once, for in a batch they may need less room."""
+
+    def ready(self) -> Ready_co:
+        """What is handed over; the batch is used up.
+
+        Raises:
+            Missing: the disk is full, or the store's folder cannot be written.
+        """
+
+
+class Sink(Protocol[Ready]):
+    """Takes what was made of files into a store: of equal events the first counts."""
+
+    @property
+    def largest(self) -> int:
+        """Octets of a file that one batch is made of, at most."""
+
+    def short_files(self) -> dict[int, set[str]]:
+        """How short files began, by that length, as it was last given to `take`: so they are known when they grow."""
+
+    def batch(self) -> Batch[Ready]:
+        """An empty one."""
+
+    def take(self, some: Sequence[Ready], short_files: Mapping[int, Iterable[str]]) -> Added:
+        """Take batches; when this returns, what was new of them is in the store, durably, and nothing is there twice.
+
+        Raises:
+            Missing: the store cannot be written; what of the batches is in it, is there once when they come again.
         """
 
 

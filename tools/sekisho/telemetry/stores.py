@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import yaml
 
@@ -13,13 +13,15 @@ from sekisho.core.files import write_atomic
 from sekisho.core.language import Both
 from sekisho.core.yamlfile import Strict, load
 from sekisho.telemetry.elastic.settings import Settings
-from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.embedded.store import EmbeddedStore
+
+if TYPE_CHECKING:
+    from sekisho.telemetry.elastic.store import ElasticStore
 
 NAME = "store.yml"
 EVENTS = "events"  # the embedded store's folder
 
-AnyStore = EmbeddedStore | ElasticStore
+AnyStore: TypeAlias = "EmbeddedStore | ElasticStore"
 
 
 class Chosen(Strict):
@@ -36,6 +38,8 @@ def of(folder: Path, tell: Callable[[Both], None] = lambda _: None) -> AnyStore:
         BadInput: `store.yml` is not right.
     """
     if (folder / NAME).exists():
+        from sekisho.telemetry.elastic.store import ElasticStore  # noqa: PLC0415 - its client is slow to load
+
         return ElasticStore(load(folder / NAME, Chosen).elasticsearch, folder, tell)
     return embedded(folder)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from io import BufferedIOBase
+from contextlib import contextmanager, nullcontext
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
@@ -20,6 +22,21 @@ _CHUNK = 1024 * 1024
 _BLOCK = 8 * 1024 * 1024
 _TOO_LONG = "the line is too long"
 _KEPT = 64 * 1024  # octets that are kept of a line that is too long
+
+
+_ZIP, _MARK = b"PK\x03\x04", b"\xef\xbb\xbf"
+_UNPACK = Both("展開してから、中のファイルを指定する", "unpack it first, and name the files in it")
+# What would be taken for lines that cannot be read: where its mark stands, what it is, and what to do.
+_OTHERS = (
+    (257, 262, {b"ustar"}, Both("tarアーカイブ", "a tar archive"), _UNPACK),
+    (0, 4, {_ZIP}, Both("zipの中のzip", "a zip in another file"), _UNPACK),
+    (
+        *(0, 2, {b"\xff\xfe", b"\xfe\xff"}, Both("UTF-16の文書", "a text in UTF-16")),
+        Both(
+            "UTF-8に変換する。例: iconv -f UTF-16 -t UTF-8 FILE", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8 FILE"
+        ),
+    ),
+)
 
 
 class Line(NamedTuple):
@@ -58,16 +75,14 @@ def sources(path: Path) -> Iterator[Source]:
         BadInput: it is a zip that cannot be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _no_file(path)  # to open a pipe would wait for who writes, and nothing in it could be read twice
         with path.open("rb") as file:
-            head = file.read(4)
-            file.seek(0)
-            if head[:2] == b"\x1f\x8b":
-                with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield Source(str(path), cast("BufferedIOBase", unpacked), file)
-            elif head == b"PK\x03\x04":
+            if file.peek(4)[:4] == _ZIP:
                 yield from _members(path, file)
             else:
-                yield Source(str(path), file, file)
+                with _unpacked(str(path), file) as stream:
+                    yield Source(str(path), stream, file)
     except OSError as error:
         why = both(str(error.strerror or error))
         raise Missing(
@@ -76,13 +91,48 @@ def sources(path: Path) -> Iterator[Source]:
         ) from error
 
 
+def _no_file(path: Path) -> Missing:
+    return Missing(
+        Both(f"{path} を読めない: 通常のファイルではない", f"{path} cannot be read: it is no ordinary file"),
+        Both(
+            "フォルダなら中のファイルを、パイプなら一度ファイルに保存して指定する",
+            "name the files in a folder; save what a pipe brings to a file first",
+        ),
+    )
+
+
+@contextmanager
+def _unpacked(name: str, file: IO[bytes]) -> Iterator[BufferedIOBase]:
+    """A file, or what is packed in it as gz.
+
+    Raises:
+        BadInput: it holds no lines, but something else that must be unpacked or converted first.
+    """
+    packed = _peek(file)[:2] == b"\x1f\x8b"
+    with gzip.GzipFile(fileobj=file) if packed else nullcontext(file) as inside:
+        head = _peek(inside)
+        for begin, end, mark, kind, advice in _OTHERS:
+            if head[begin:end] in mark:
+                raise BadInput(Both(f"{name} は{kind.ja}", f"{name} is {kind.en}"), advice)
+        yield cast("BufferedIOBase", inside)
+
+
+def _peek(file: IO[bytes] | gzip.GzipFile) -> bytes:
+    """The first octets, which stay to be read; empty when they cannot be: whoever reads on is told why."""
+    try:
+        return cast("BufferedReader", file).peek(512)
+    except (EOFError, OSError, zlib.error, zipfile.BadZipFile):
+        return b""
+
+
 def _members(path: Path, file: BufferedIOBase) -> Iterator[Source]:
     try:
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 if not entry.is_dir():
-                    with archive.open(entry) as member:
-                        yield Source(f"{path}!{entry.filename}", cast("BufferedIOBase", member), file)
+                    name = f"{path}!{entry.filename}"
+                    with archive.open(entry) as member, _unpacked(name, member) as stream:
+                        yield Source(name, stream, file)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, packed in a rare way, encrypted
         raise BadInput(
             Both(f"{path} はzipとして読めない ({error})", f"{path} is a zip that cannot be read ({error})"),
@@ -165,5 +215,7 @@ def lines(block: Block, *, longest: int = LONGEST) -> Iterator[Line | Broken]:
         if len(part) > longest:
             yield Broken(offset, part[:_KEPT], _TOO_LONG)
         elif line := part.rstrip(b"\r"):
+            if offset == 0:  # what Windows puts in front of UTF-8
+                line = line.removeprefix(_MARK)
             yield Line(offset, line)
         offset += len(part) + 1

@@ -16,7 +16,6 @@ from typing import NamedTuple
 from sekisho.telemetry import stream
 from sekisho.telemetry.stream import Block, Broken, Chunks, Source
 
-_LARGEST = 32 * 1024 * 1024
 _SMALLEST = 4 * 1024 * 1024
 _SHARES = 8  # of what remains a stretch is one: the last ones are small, so that all who work end together
 _AT_ONCE = 1024 * 1024  # octets that are read and split together: as much as a processor's cache holds
@@ -50,22 +49,22 @@ class Stretch(NamedTuple):
             yield one._replace(offset=self.offset + one.offset)
 
 
-def of(source: Source, chunks: Chunks) -> Iterator[Stretch]:
-    """The stretches of a source, of which `chunks` is the stream."""
+def of(source: Source, chunks: Chunks, largest: int) -> Iterator[Stretch]:
+    """The stretches of a source, of which `chunks` is the stream: each of about `largest` octets at most."""
     if source.plain:
-        yield from _lying(source.file)
+        yield from _lying(source.file, largest)
         return
     for one in stream.blocks(chunks):
         where = one if isinstance(one, Broken) else one.data
         yield Stretch(one.offset, len(one.data), where, source.whole.tell())
 
 
-def _lying(file: BufferedIOBase) -> Iterator[Stretch]:
+def _lying(file: BufferedIOBase, largest: int) -> Iterator[Stretch]:
     # Also when the file was renamed or removed meanwhile, this is the one that was opened.
     path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
     size, begin = os.fstat(file.fileno()).st_size, 0
     while begin < size:
-        end = _line_end(file, begin + min(_LARGEST, max(_SMALLEST, (size - begin) // _SHARES)), size)
+        end = _line_end(file, begin + min(largest, max(_SMALLEST, (size - begin) // _SHARES)), size)
         yield Stretch(begin, end - begin, path, end)
         begin = end
 

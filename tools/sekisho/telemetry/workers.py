@@ -15,6 +15,8 @@ from typing import ParamSpec, Self, TypeVar
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 _PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_LARGEST = 32 * 1024 * 1024  # octets; the most that it takes for the latter
 
 
 class Workers:
@@ -63,6 +65,10 @@ def _end_with(parent: int) -> None:
     """End this process when its parent does: one that was killed could not tell it to."""
     gc.disable()  # blocks of records have no cycles; looking for some would take a third of the time
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends us
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+    # Else memory goes back to the kernel after each block of lines, and is asked for, and emptied, anew for the next.
+    libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST)

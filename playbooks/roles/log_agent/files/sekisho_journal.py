@@ -1,5 +1,6 @@
-#!/usr/bin/python3
 """Appends the journal's records, as journald's own JSON, to segment files that rsyslog sends; it sends nothing itself.
+
+To a record that tells of a process start, its parent's program is added (`sekisho_parents`): nobody can later on.
 
 A record is in a segment before its cursor can count as read: the cursor to go on from is that of the last whole record
 in the segments. So after a kill some record may be written twice, and none is left out.
@@ -16,14 +17,17 @@ import sys
 import time
 from pathlib import Path
 
+from sekisho_parents import Parents
+
 SPOOL = Path("/var/spool/sekisho")
 POSITIONS = Path("/var/spool/rsyslog")  # rsyslog's own: a file "imfile-state:..." for each segment that it reads
 # With --follow alone journalctl leaves out what was before the machine's last start; with --merge it does not.
 JOURNAL = ["journalctl", "--quiet", "--follow", "--no-tail", "--merge", "--output=json"]
-SEGMENT = 2 * 1024**2  # octets after which the next segment begins; about so much is sent again when rsyslog starts
+SEGMENT = 512 * 1024  # octets after which the next segment begins; two or three are sent again when rsyslog starts
 BOUND = int(os.environ.get("SEKISHO_SPOOL_BOUND", str(1024**3)))  # octets of segments; the journal keeps what is beyond
 FREE = 128 * 1024**2  # octets that are left free on the disk
-BEHIND = 2048  # records: more than rsyslog may have unacknowledged (128, its windowSize) and read ahead (1,024)
+BEHIND = 512  # records: more than rsyslog may have unacknowledged (128, its windowSize) and read ahead (64)
+SOON = 10  # seconds between two looks at what was acknowledged, while records come
 LONGEST = 900_000  # octets of a record, below rsyslog's maxMessageSize
 READABLE = 16 * 1024**2  # octets of a record that are held in memory, to shorten it
 
@@ -37,7 +41,7 @@ class Spool:
     """The segments. A start begins a new one: rsyslog may have read half of a line that a kill tore."""
 
     def __init__(self):
-        self.file, self.size = None, 0
+        self.file, self.size, self.tidied = None, 0, time.monotonic()
 
     def segments(self):
         return sorted(SPOOL.glob("[0-9]*.ndjson"))
@@ -53,6 +57,8 @@ class Spool:
     def append(self, line):
         if self.file is None or self.size >= SEGMENT:
             self.roll()
+        elif time.monotonic() - self.tidied > SOON:
+            self.tidy()
         rest = memoryview(line)
         while rest:
             rest = rest[os.write(self.file, rest) :]
@@ -87,6 +93,7 @@ class Spool:
 
     def tidy(self):
         """Remove the segments that were acknowledged; the last one stays, for its cursor."""
+        self.tidied = time.monotonic()
         there, behind = {path.name: path for path in self.segments()[:-1]}, 0
         for name, position in reversed(positions()):
             path = there.get(name)
@@ -140,7 +147,7 @@ def without_long_fields(last):
     return json.dumps({**json.loads(line), "SEKISHO_SHORTENED": ["fields of more than 4096 octets"]}).encode() + b"\n"
 
 
-def follow(spool, last):
+def follow(spool, parents, last):
     """Append what comes after the record `last`, from the oldest if it is empty, until journalctl ends.
 
     Its exit code, and the record that was the last one then.
@@ -162,23 +169,24 @@ def follow(spool, last):
                 say("the journal has no longer the record that was the last one: records before the next one are lost")
             if len(line) > LONGEST:
                 line = shortened(line)
+            line = parents.beside(line)
             spool.append(line)
             last = line
     return journal.returncode, last
 
 
 def main():
-    spool = Spool()
+    spool, parents = Spool(), Parents()
     last, before = spool.last(), None
     while last != before:
         before = last
-        code, last = follow(spool, last)
+        code, last = follow(spool, parents, last)
         if code < 0 and last == before:  # killed again and again at the same place: the record does not fit in memory
             last = without_long_fields(last)
             spool.append(last)
     if last and not known(cursor(last)):
         say("the last record's cursor is not understood by this journal: all of it is written from the oldest on")
-        follow(spool, b"")
+        follow(spool, parents, b"")
     sys.exit("journalctl ended")
 
 

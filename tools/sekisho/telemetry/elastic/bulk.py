@@ -11,8 +11,9 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
@@ -20,7 +21,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from sekisho.core.clock import stamp
 from sekisho.core.errors import SekishoError
 from sekisho.core.language import Both
-from sekisho.telemetry.elastic import connection, document, letters, refusal
+from sekisho.telemetry.elastic import connection, document, letters, refusal, short_files
 from sekisho.telemetry.elastic.document import Item
 from sekisho.telemetry.elastic.letters import Letters
 from sekisho.telemetry.elastic.settings import Settings
@@ -53,15 +54,33 @@ class Stopped(Exception):  # noqa: N818 - says what happened to the work
     """The command ends while a batch waits."""
 
 
+class Batch(NamedTuple):
+    """Events that were read, and what was set aside."""
+
+    events: list[Event]
+    rejects: list[Reject]
+
+    def add(self, events: Sequence[Event], rejects: Sequence[Reject]) -> None:
+        """Take some more."""
+        self.events.extend(events)
+        self.rejects.extend(rejects)
+
+    def ready(self) -> Batch:
+        """Itself: it needs nothing more."""
+        return self
+
+
 class Writer:
     """Takes events into Elasticsearch; made by `ElasticStore.writing`."""
 
+    largest = 8 * 1024 * 1024  # several are in memory, as events
+
     def __init__(
-        self, settings: Settings, client: Elasticsearch, largest: int, letters: Letters, tell: Callable[[Both], None]
+        self, settings: Settings, client: Elasticsearch, largest: int, folder: Path, tell: Callable[[Both], None]
     ) -> None:
         self.refused = 0  # so far, for what they are: they lie among the dead letters
         self._settings, self._client, self._largest = settings, client, largest
-        self._letters, self._trouble = letters, _Trouble(tell)
+        self._folder, self._letters, self._trouble = folder, Letters(folder), _Trouble(tell)
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS, "bulk")
 
@@ -79,6 +98,29 @@ class Writer:
         aside = self._deliver((document.of_reject(one, arrived) for one in rejects), len(rejects))
         self.refused += taken.refused + aside.refused
         return Added(taken.new, aside.new)
+
+    def short_files(self) -> dict[int, set[str]]:
+        """How short files began, by that length.
+
+        Raises:
+            BadInput: the file that says so is damaged.
+        """
+        return short_files.read(self._folder)
+
+    def batch(self) -> Batch:
+        """An empty one."""
+        return Batch([], [])
+
+    def take(self, some: Sequence[Batch], short: Mapping[int, Iterable[str]]) -> Added:
+        """Take batches as `put` does.
+
+        Raises:
+            Missing: the state folder cannot be written.
+        """
+        # Kept before the events are: should they not follow, the file is known by what it began with all the same.
+        short_files.keep(self._folder, short)
+        added = [self.put(*one) for one in some]
+        return Added(sum(one.new for one in added), sum(one.rejected for one in added))
 
     def replay(self) -> Added:
         """Send the dead letters again; what is refused again lies among them anew."""

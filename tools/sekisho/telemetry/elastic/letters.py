@@ -21,10 +21,10 @@ Refused = tuple[Event | Reject, str]  # and what the server said
 
 
 class Letters:
-    """The folder of dead letters; files are written once, in the order of their names."""
+    """The folder of dead letters in a state folder; files are written once, in the order of their names."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, state: Path) -> None:
+        self.folder = state / "dead-letters"
         self._lock = threading.Lock()
 
     def keep(self, refused: Sequence[Refused]) -> None:

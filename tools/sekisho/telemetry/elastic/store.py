@@ -28,7 +28,7 @@ class ElasticStore:
 
     def __init__(self, settings: Settings, folder: Path, tell: Callable[[Both], None]) -> None:
         self.settings = settings
-        self.letters = Letters(folder / "dead-letters")
+        self.letters = Letters(folder)
         self._folder, self._tell = folder, tell
 
     def seen_by(self, user: str, password_file: Path) -> ElasticStore:
@@ -113,7 +113,7 @@ class ElasticStore:
             with connection.telling():
                 template.ensure(client, self.settings.replicas)
                 largest = connection.largest(client)
-            writer = Writer(self.settings, client, largest, self.letters, self._tell)
+            writer = Writer(self.settings, client, largest, self._folder, self._tell)
             try:
                 yield writer
             finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 
 from sekisho.core.clock import stamp
 from sekisho.core.files import unwritten
+from sekisho.telemetry import identity
 from sekisho.telemetry.embedded.manifest import Part
-from sekisho.telemetry.event import FIELDS, Event, Reject, partition
+from sekisho.telemetry.event import FIELDS, UNDATED, Event, Reject, partition
 
 pa.set_memory_pool(pa.system_memory_pool())  # it keeps what was freed; the others give it back and ask for it anew
 REJECTED = "rejected"
-ID = pa.binary(16)
+_ID = pa.binary(identity.SIZE)
 _EVENTS = pa.schema(
     [
-        ("id", ID),
+        ("id", _ID),
         ("time", pa.int64()),
         ("file", pa.string()),
         ("offset", pa.int64()),
@@ -31,7 +32,7 @@ _EVENTS = pa.schema(
     ]
 )
 _REJECTS = pa.schema(
-    [("id", ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
+    [("id", _ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
 
 # Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
@@ -54,27 +55,46 @@ class Written(NamedTuple):
     ids: bytes
 
 
-class Days:
+class Parts(NamedTuple):
+    """Those of a batch: of its events, one for each day, and of what was set aside."""
+
+    events: list[Written]
+    rejects: list[Written]
+
+
+class Batch:
     """Events as columns, until they are written: a part for each day."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._days: dict[str, _Day] = defaultdict(_Day)
+        self._rejects: list[Reject] = []
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Sequence[Event], rejects: Sequence[Reject]) -> None:
         """Take some more: a few at once, for columns take less room than events."""
-        days: dict[str, list[Event]] = defaultdict(list)
-        for event in events:
-            days[partition(event.time)].append(event)
-        for day, some in days.items():
+        for day, some in _by_day(events).items():
             self._days[day].add(some)
+        self._rejects += rejects
 
-    def write(self, folder: Path) -> list[Written]:
+    def ready(self) -> Parts:
         """Write the parts; of equal ids the first counts.
 
         Raises:
             Missing: the disk is full, or the folder cannot be written.
         """
-        return [day.write(folder, name) for name, day in sorted(self._days.items())]
+        events = [day.write(self._folder, name) for name, day in sorted(self._days.items())]
+        return Parts(events, _of_rejects(self._folder, self._rejects))
+
+
+def _by_day(events: Sequence[Event]) -> Mapping[str, Sequence[Event]]:
+    times = [event.time for event in events if event.time is not None]
+    # Nearly always these are of one day, and that shows by two of them.
+    if len(times) == len(events) > 0 and UNDATED != (day := partition(min(times))) == partition(max(times)):
+        return {day: events}
+    days: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        days[partition(event.time)].append(event)
+    return days
 
 
 class _Day:
@@ -98,23 +118,7 @@ class _Day:
         return Written(_write(folder, day, table, self._times), b"".join(ids))
 
 
-def of_events(folder: Path, events: Iterable[Event]) -> list[Written]:
-    """Write the parts of a batch, one for each day; of equal ids the first counts.
-
-    Raises:
-        Missing: the disk is full, or the folder cannot be written.
-    """
-    days = Days()
-    days.add(events)
-    return days.write(folder)
-
-
-def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
-    """Write the part of what was set aside, if there is anything; of equal ids the first counts.
-
-    Raises:
-        Missing: the disk is full, or the folder cannot be written.
-    """
+def _of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
     some = {one.id: one for one in reversed(list(rejects))}
     if not some:
         return []
@@ -123,14 +127,13 @@ def of_rejects(folder: Path, rejects: Iterable[Reject]) -> list[Written]:
     return [Written(_write(folder, REJECTED, table), b"".join(some))]
 
 
-def without(folder: Path, written: Written, known: pa.Array) -> list[Part]:
+def without(folder: Path, written: Written, known: set[bytes]) -> list[Part]:
     """The same part without the rows of these ids, none if none is left; the part itself is removed."""
     path = folder / written.part.file
     found = []
     if len(known) < written.part.rows:
         table = pq.read_table(path)
-        gone = set(known.to_pylist())
-        table = table.filter(pa.array([one not in gone for one in table["id"].to_pylist()]))
+        table = table.filter(pa.array([one not in known for one in table["id"].to_pylist()]))
         times = table["time"].to_pylist() if "time" in table.column_names else ()
         found = [_write(folder, written.part.partition, table, times)]
     path.unlink()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
 from sekisho.telemetry import conditions
 from sekisho.telemetry.embedded import manifest as manifests
+from sekisho.telemetry.embedded import whole
 from sekisho.telemetry.embedded.manifest import Part
 from sekisho.telemetry.event import UNDATED, Ecs, Event
 from sekisho.telemetry.query import Search, Span
@@ -17,9 +19,13 @@ _CHANCES = 5
 
 
 def events(folder: Path, asked: Search, *, limit: int | None = None) -> Iterator[Event]:
-    """The events that match, the latest first; those without a time come last."""
+    """The events that match, the latest first; those without a time come last.
+
+    Raises:
+        BadInput: a part of the store is damaged.
+    """
     tail = " ORDER BY time DESC NULLS LAST, id" + (f" LIMIT {limit:d}" if limit else "")
-    with duckdb.connect() as db:
+    with _telling(folder), duckdb.connect() as db:
         found = _answer(db, folder, asked, conditions.columns(), tail)
         while rows := found.fetchmany(1000) if found else []:
             for key, time, source, file, offset, arrived, *ecs in rows:
@@ -27,11 +33,24 @@ def events(folder: Path, asked: Search, *, limit: int | None = None) -> Iterator
 
 
 def count(folder: Path, asked: Search) -> int:
-    """How many events match."""
-    with duckdb.connect() as db:
+    """How many events match.
+
+    Raises:
+        BadInput: a part of the store is damaged.
+    """
+    with _telling(folder), duckdb.connect() as db:
         found = _answer(db, folder, asked, "count(*)")
         row = found.fetchone() if found else None
     return int(row[0]) if row else 0
+
+
+@contextmanager
+def _telling(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        whole.see(folder, manifests.read(folder).parts, error)
+        raise
 
 
 def _answer(

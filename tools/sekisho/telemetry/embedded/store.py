@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
 from sekisho.telemetry.embedded import manifest as manifests
+from sekisho.telemetry.embedded import whole
 from sekisho.telemetry.embedded.manifest import Manifest
 from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Event
@@ -44,7 +47,7 @@ class EmbeddedStore:
         """The one writer.
 
         Raises:
-            BadInput: another process is writing.
+            BadInput: another process is writing, or a part of the store is damaged.
             Missing: the folder cannot be written.
         """
         try:
@@ -60,4 +63,9 @@ class EmbeddedStore:
                     Both(f"{self.folder} には別の処理が書き込み中", f"another command is writing to {self.folder}"),
                     Both("終わるのを待つ", "wait for it to end"),
                 ) from error
-            yield Writer(self.folder)
+            writer = Writer(self.folder)
+            try:
+                yield writer
+            except (OSError, pa.ArrowException) as error:
+                whole.see(self.folder, (*writer.manifest.parts, *writer.manifest.rejects), error)
+                raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.core.clock import parse
 from sekisho.telemetry.embedded import part as parts
@@ -14,8 +14,16 @@ from sekisho.telemetry.embedded.manifest import Part
 if TYPE_CHECKING:
     from sekisho.telemetry.embedded.writer import Writer
 
+
 _MANY = 8  # parts of a day and of about one size, from which on they are made one
 _LARGE = 4_000_000  # events of a part, which is left as it is
+
+
+class Expired(NamedTuple):
+    """What was let go of: events, and lines that had been set aside."""
+
+    events: int = 0
+    lines: int = 0
 
 
 def merge(writer: Writer) -> int:
@@ -50,18 +58,26 @@ def _magnitude(rows: int) -> int:
     return (rows.bit_length() - 1) // (_MANY.bit_length() - 1)
 
 
-def expire(writer: Writer, days: int, now: datetime) -> int:
-    """Let go of days in which nothing has arrived for `days`; how many events went with them.
+def expire(writer: Writer, days: int, now: datetime) -> Expired:
+    """Let go of days in which nothing has arrived for `days`, and of lines that were set aside so long ago.
 
     The last arrival counts and not the events' own time: a clock in 1970 must not make an event vanish as it comes, and
-    what was taken in late is kept as long as anything else.
+    what was taken in late is kept as long as anything else. Lines that were set aside are of no day: each batch of them
+    goes by its own arrival.
     """
+    limit = now - timedelta(days=days)
     last: dict[str, str] = {}
     for part in writer.manifest.parts:
         last[part.partition] = max(part.arrived, last.get(part.partition, ""))
-    over = {day for day, arrived in last.items() if parse(arrived) < now - timedelta(days=days)}
-    gone = [part for part in writer.manifest.parts if part.partition in over]
-    if gone:
-        kept = tuple(part for part in writer.manifest.parts if part.partition not in over)
-        writer.commit(writer.manifest.model_copy(update={"parts": kept}))
-    return sum(part.rows for part in gone)
+    over = {day for day, arrived in last.items() if parse(arrived) < limit}
+    before = writer.manifest
+    parts_kept = tuple(part for part in before.parts if part.partition not in over)
+    rejects_kept = tuple(part for part in before.rejects if parse(part.arrived) >= limit)
+    gone = Expired(_rows(before.parts) - _rows(parts_kept), _rows(before.rejects) - _rows(rejects_kept))
+    if any(gone):
+        writer.commit(before.model_copy(update={"parts": parts_kept, "rejects": rejects_kept}))
+    return gone
+
+
+def _rows(some: Iterable[Part]) -> int:
+    return sum(part.rows for part in some)

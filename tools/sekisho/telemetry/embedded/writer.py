@@ -15,13 +15,15 @@ from sekisho.telemetry.embedded import known, tidy
 from sekisho.telemetry.embedded import manifest as manifests
 from sekisho.telemetry.embedded import part as parts
 from sekisho.telemetry.embedded.manifest import Manifest, Part
-from sekisho.telemetry.embedded.part import Written
+from sekisho.telemetry.embedded.part import Batch, Parts, Written
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.store import Added
 
 
 class Writer:
     """Takes parts into the store; made by `EmbeddedStore.writing`."""
+
+    largest = 32 * 1024 * 1024
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,29 +36,33 @@ class Writer:
         Raises:
             Missing: the disk is full, or the folder cannot be written; then nothing of it is in the store.
         """
-        short = self.manifest.short_files
-        added = self.take(parts.of_events(self.folder, events), parts.of_rejects(self.folder, rejects), short)
+        batch = self.batch()
+        batch.add(events, rejects)
+        added = self.take([batch.ready()], self.manifest.short_files)
         tidy.merge(self)  # batches come as the terminals send them, and they may be small
         return added
 
-    def take(
-        self,
-        events: Sequence[Written],
-        rejects: Sequence[Written] = (),
-        short_files: Mapping[int, Iterable[str]] | None = None,
-    ) -> Added:
+    def short_files(self) -> dict[int, set[str]]:
+        """How short files began, by that length."""
+        return {length: set(digests) for length, digests in self.manifest.short_files.items()}
+
+    def batch(self) -> Batch:
+        """An empty one, whose parts are written to the store's folder."""
+        return Batch(self.folder)
+
+    def take(self, some: Sequence[Parts], short_files: Mapping[int, Iterable[str]]) -> Added:
         """Make written parts the store's, without what it has already; when this returns they are in it, durably.
 
         Raises:
             Missing: the disk is full, or the folder cannot be written; then nothing of them is in the store.
         """
         new: list[Part] = []
-        for written in events:
+        for written in (written for one in some for written in one.events):
             new += self._new(written, (*self.manifest.parts, *new))
         aside: list[Part] = []
-        for written in rejects:
+        for written in (written for one in some for written in one.rejects):
             aside += self._new(written, (*self.manifest.rejects, *aside))
-        short = {length: tuple(sorted(digests)) for length, digests in (short_files or {}).items()}
+        short = {length: tuple(sorted(digests)) for length, digests in short_files.items()}
         if new or aside or short != self.manifest.short_files:
             now = self.manifest
             self.commit(Manifest(parts=(*now.parts, *new), rejects=(*now.rejects, *aside), short_files=short))
@@ -80,7 +86,7 @@ class Writer:
     def _new(self, written: Written, there: Iterable[Part]) -> list[Part]:
         """A written part without what these parts have; nothing if they have all of it."""
         gone = known.of(self.folder, written, there)
-        return parts.without(self.folder, written, gone) if len(gone) else [written.part]
+        return parts.without(self.folder, written, gone) if gone else [written.part]
 
     def _sweep(self) -> None:
         """Remove what an interrupted writer left: files that the manifest does not name."""

@@ -78,6 +78,7 @@ class _Event(Generic[First]):
             User=self._told("SYSCALL UID") or {"0": "root"}.get(self._told("SYSCALL uid"), ""),
             ProcessId=self._told("SYSCALL pid"),
             ParentProcessId=self._told("SYSCALL ppid"),
+            ParentImage=self._told(f"SYSCALL {process.PARENT}"),
         )
 
     def _told(self, what: str) -> str:

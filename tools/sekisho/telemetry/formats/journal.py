@@ -56,12 +56,19 @@ def started(found: Found) -> Found | None:
         User=call.user,
         ProcessId=call.pid,
         ParentProcessId=call.parent,
+        ParentImage=text(record.get(process.PARENT)) or "",
     )
 
 
 def audit(found: Found) -> auditd.Record | None:
     """The record of the audit log that a record carries: from the kernel to journald, or from root's auditd."""
-    record = found.record
+    inside = _audit(found.record)
+    if inside and (parent := text(found.record.get(process.PARENT))):
+        inside.fields[process.PARENT] = parent
+    return inside
+
+
+def _audit(record: dict[str, Any]) -> auditd.Record | None:
     message, host = text(record.get("MESSAGE")) or "", text(record.get("_HOSTNAME"))
     if record.get("_TRANSPORT") == "audit":
         kind, _, rest = message.partition(" ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -13,6 +12,10 @@ from sekisho.telemetry.formats import journal
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.identity import Own
 
+LEVELS = ("winlog", "Event")  # where a record with levels has them
+NUMBER = "RecordNumber"  # of a record of one level, in its log
+# Where a record of one level may tell its time, and in which zone; None if it may be any. The first that is one counts.
+TIMES = (("@timestamp", None), ("UtcTime", UTC), ("TimeCreated", None), ("EventTime", None), ("timestamp", None))
 _EPOCH = EPOCH.replace(tzinfo=None)
 _NONE: dict[str, Any] = {}
 
@@ -43,14 +46,18 @@ def of_record(record: dict[str, Any], source: bytes, zone: tzinfo) -> Found:
         own = _windows(system.get("Computer"), system.get("Channel"), system.get("EventRecordID"), written)
         return Found(record, source, _moment(written, UTC), own)
     own = None
-    if "RecordNumber" in record:
-        own = _windows(record.get("Hostname"), record.get("Channel"), record["RecordNumber"], record.get("EventTime"))
+    if NUMBER in record:
+        own = numbered(record)
     elif journal.MARK in record:
         return journal.of_record(record, source)
     return Found(record, source, _flat_time(record, zone), own)
 
 
-@lru_cache(maxsize=4096)  # events come in crowds
+def numbered(record: dict[str, Any]) -> Own | None:
+    """The identity of a record of one level that has a number, if all is there that belongs to it."""
+    return _windows(record.get("Hostname"), record.get("Channel"), record[NUMBER], record.get("EventTime"))
+
+
 def moment(text: str, assumed: tzinfo) -> int | None:
     """A time as ISO 8601 writes it, in microseconds since 1970 (UTC); one without a zone is of the zone `assumed`."""
     try:
@@ -71,14 +78,8 @@ def _moment(text: object, assumed: tzinfo) -> int | None:
 
 
 def _flat_time(record: dict[str, Any], zone: tzinfo) -> int | None:
-    for field, assumed in (
-        ("@timestamp", zone),
-        ("UtcTime", UTC),
-        ("TimeCreated", zone),
-        ("EventTime", zone),
-        ("timestamp", zone),
-    ):
-        if field in record and (found := _moment(record[field], assumed)) is not None:
+    for field, assumed in TIMES:
+        if field in record and (found := _moment(record[field], assumed or zone)) is not None:
             return found
     return None
 

@@ -2,8 +2,9 @@
 
 Such an event is derived: no source wrote it so. It stands beside the records that it was made of, which stay events of
 their own, and `derived_from` names them: a journald cursor, or an event of the audit log. It says only what these
-records say. A parent's image is in none of them (only its id), and is not guessed from earlier events: what an event
-says must not depend on where reading began.
+records say. Of a parent the source tells only the number: its program is what the terminal's log agent found at that
+time and put beside the record (`PARENT`). It is not guessed from earlier events: what an event says must not depend on
+where reading began.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sekisho.telemetry.formats.found import Found
 from sekisho.telemetry.identity import Own
 
 DERIVED = "derived_from"
+PARENT = "_SEKISHO_PARENT_EXE"  # playbooks/roles/log_agent; journald takes no field with an underscore from anybody
 _NAMES = ("Image", "CommandLine", "CurrentDirectory", "User", "ProcessId", "ParentProcessId", "ParentImage")
 
 
@@ -43,4 +45,5 @@ def ecs(record: dict[str, Any]) -> Ecs:
         process__pid=told.get("ProcessId"),
         process__executable=told.get("Image"),
         process__command_line=told.get("CommandLine"),
+        process__parent__executable=told.get("ParentImage"),
     )

@@ -1,0 +1,66 @@
+"""Records of one level, by far the most, as events: what to look at in one depends on its keys only.
+
+It is found out once for all records with the same keys. What comes of a record is what `json_lines` and `ecs` say of
+it; here nothing is asked that its keys have answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sekisho.telemetry import ecs, identity
+from sekisho.telemetry.event import Ecs, Event
+from sekisho.telemetry.formats import json_lines
+
+# With one of these a record may have levels, or be of another source than it seems.
+_OTHERS = frozenset({*json_lines.LEVELS, *ecs.MARKS})
+_NOTHING: list[str | None] = [None] * len(Ecs._fields)
+
+
+class Shape(NamedTuple):
+    """Where such records have their times, with the zone of each; whether they are numbered; their ECS fields' keys."""
+
+    times: Sequence[tuple[str, tzinfo | None]]
+    numbered: bool
+    fields: list[tuple[int, list[str]]]
+
+
+def of(record: dict[str, Any]) -> Shape | None:
+    """The shape of a record of one level; None if it may be another."""
+    return _of(tuple(record))
+
+
+@lru_cache(maxsize=4096)
+def _of(keys: tuple[str, ...]) -> Shape | None:
+    if not _OTHERS.isdisjoint(keys):
+        return None
+    times = [(name, zone) for name, zone in json_lines.TIMES if name in keys]
+    return Shape(times, json_lines.NUMBER in keys, ecs.present(keys))
+
+
+def event(
+    shape: Shape, record: dict[str, Any], line: bytes, zone: tzinfo, file: str, fingerprint: bytes, offset: int
+) -> Event:
+    """The event of a record of this shape, which stood at an offset of a file that is known by its fingerprint."""
+    time = None
+    for name, of_it in shape.times:
+        if (value := record[name]).__class__ is str:
+            time = json_lines.moment(value.strip(), of_it or zone)
+            if time is not None:
+                break
+    own = json_lines.numbered(record) if shape.numbered else None
+    key = identity.of_own(own) if own else identity.of_place(fingerprint, offset, line)
+    fields = _NOTHING.copy()
+    for place, names in shape.fields:
+        for name in names:
+            value = record[name]
+            if value.__class__ is not str or not value or value == ecs.NOTHING:
+                value = ecs.text(value)
+                if value is None:
+                    continue
+            fields[place] = value
+            break
+    return Event(key, time, line, file, offset, Ecs._make(fields), None)
