@@ -36,6 +36,9 @@ from sekisho.telemetry.workers import Workers
 ASIDE = (b'"__CURSOR"', b'{"at":')
 
 
+_LARGEST = 32 * 1024 * 1024  # octets of a file that one process reads at a time
+
+
 class Answer(NamedTuple):
     """What a stretch had: its matches, with lines counted from its own first; its lines, its events, and the unread."""
 
@@ -181,7 +184,7 @@ class Detector:
     ) -> Iterator[Answer]:
         memory, before = Memory(), 0
         waiting: deque[tuple[Stretch, Future[Answer | None]]] = deque()
-        some = stretches.of(source, chunks)
+        some = stretches.of(source, chunks, _LARGEST)
         while True:
             while len(waiting) <= workers.ahead and (stretch := next(some, None)) is not None:
                 waiting.append((stretch, workers.submit(_in_stretch, self.key, stretch, origin, clock)))
