@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import orjson
@@ -13,14 +14,17 @@ import pytest
 
 from conftest import Place
 from recordings import read, sample
-from sekisho.core.clock import now
+from sekisho.core.clock import JAPAN, now
 from sekisho.core.errors import BadInput, Missing
-from sekisho.telemetry import migrate, stores
+from sekisho.telemetry import migrate, stores, stretches
 from sekisho.telemetry.elastic import connection, template
+from sekisho.telemetry.elastic.bulk import Writer
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.event import Reject
+from sekisho.telemetry.ingest import Total, ingest
 from sekisho.telemetry.query import Search
+from sekisho.telemetry.workers import Workers
 
 SEKISHO = Path(sys.executable).with_name("sekisho")
 
@@ -47,6 +51,21 @@ def test_an_event_that_comes_again_is_known(place: Place) -> None:
         assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == (0, 0)
     assert place.store.count(Search()) == 1300
     assert place.told == []
+
+
+def test_several_workers_read_a_file_for_it_and_each_event_is_there_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches, "_SMALLEST", 20_000)
+    monkeypatch.setattr(Writer, "largest", 20_000)
+    path = place.folder / "a.json"
+    path.write_bytes(numbered(1300))
+    for wanted in (Total(1300, 0, 0), Total(0, 1300, 0)):
+        with Workers(2) as workers, place.store.writing() as writer:
+            assert ingest([path], writer, JAPAN, lambda _: None, workers) == wanted
+    found = sorted(event.offset for event in place.store.search(Search()))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert found == list(accumulate(map(len, lines[:-1]), initial=0))
 
 
 def test_a_second_writer_is_refused(place: Place) -> None:
