@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import orjson
@@ -13,21 +15,26 @@ import pytest
 
 from conftest import Place
 from recordings import read, sample
-from sekisho.core.clock import now
+from sekisho.core.clock import JAPAN, now
 from sekisho.core.errors import BadInput, Missing
-from sekisho.telemetry import migrate, stores
+from sekisho.telemetry import migrate, stores, stretches
 from sekisho.telemetry.elastic import connection, template
+from sekisho.telemetry.elastic.bulk import Writer
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.event import Reject
+from sekisho.telemetry.ingest import Total, ingest
 from sekisho.telemetry.query import Search
+from sekisho.telemetry.store import Added
+from sekisho.telemetry.workers import Workers
 
+ENVIRONMENT = {"COLUMNS": "200", "PATH": "/usr/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 SEKISHO = Path(sys.executable).with_name("sekisho")
 
 
 def call(state: Path, *words: str | Path, code: int = 0) -> str:
     argv = [SEKISHO, *words, "--state", state, "--lang", "en"]
-    done = subprocess.run(argv, capture_output=True, text=True, env={"COLUMNS": "200", "PATH": "/usr/bin"}, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout
@@ -42,11 +49,26 @@ def numbered(count: int) -> bytes:
 def test_an_event_that_comes_again_is_known(place: Place) -> None:
     events = read(numbered(1300))
     with place.store.writing() as writer:
-        assert writer.put(events[:900]) == (900, 0)
+        assert writer.put(events[:900]) == Added(900)
         assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == (400, 1)
         assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == (0, 0)
     assert place.store.count(Search()) == 1300
     assert place.told == []
+
+
+def test_several_workers_read_a_file_for_it_and_each_event_is_there_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches, "_SMALLEST", 20_000)
+    monkeypatch.setattr(Writer, "largest", 20_000)
+    path = place.folder / "a.json"
+    path.write_bytes(numbered(1300))
+    for wanted in (Total(1300, 0, 0), Total(0, 1300, 0)):
+        with Workers(2) as workers, place.store.writing() as writer:
+            assert ingest([path], writer, JAPAN, lambda _: None, workers) == wanted
+    found = sorted(event.offset for event in place.store.search(Search()))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert found == list(accumulate(map(len, lines[:-1]), initial=0))
 
 
 def test_a_second_writer_is_refused(place: Place) -> None:
@@ -63,7 +85,7 @@ def test_what_is_refused_for_what_it_is_lies_among_the_dead_letters_until_it_is_
     index = template.index("undated")
     place.client.indices.create(index=index, mappings={"properties": {"Level": {"type": "integer"}}})
     with place.store.writing() as writer:
-        assert writer.put(events).new == 2
+        assert writer.put(events) == Added(new=2, refused=2)
         assert writer.refused == 2
     (file,) = place.store.letters.files()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -76,6 +98,17 @@ def test_what_is_refused_for_what_it_is_lies_among_the_dead_letters_until_it_is_
     assert json.loads(call(place.folder, "store", "replay", "--json")) == {"new": 2, "refused": 0}
     assert place.store.letters.files() == []
     assert sorted(place.store.search(Search())) == sorted([events[0], events[2]])
+
+
+def test_a_file_of_which_something_is_refused_is_told_so(place: Place) -> None:
+    place.client.indices.create(
+        index=template.index("undated"), mappings={"properties": {"Level": {"type": "integer"}}}
+    )
+    path = place.folder / "a.json"
+    path.write_bytes(b'{"Level":"low"}\n{"Level":"7"}\n')
+    told = json.loads(call(place.folder, "ingest", path, "--json", code=1))
+    assert told == {"new": 1, "known": 0, "rejected": 0, "refused": 1}
+    assert "refused 1" in call(place.folder, "ingest", path, code=1)
 
 
 def test_a_newer_template_is_not_written_over(place: Place) -> None:

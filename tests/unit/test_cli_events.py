@@ -46,7 +46,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told, _ = call(folder / "state", "ingest", folder / "[red]a.json", code=1)
     assert told == "6 new events, 0 known before, 1 lines set aside\n"
     told, _ = call(folder / "state", "ingest", folder / "[red]a.json", "--json")
-    assert json.loads(told) == {"new": 0, "known": 7, "rejected": 0}
+    assert json.loads(told) == {"new": 0, "known": 7, "rejected": 0, "refused": 0}
     return folder / "state"
 
 

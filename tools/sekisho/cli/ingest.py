@@ -68,5 +68,16 @@ def ingest(
                 )
             )
         )
-    if total.rejected:
+        if total.refused:
+            typer.echo(
+                say(
+                    Both(
+                        f"Elasticsearchが{total.refused:,}件を受け付けず、dead-letters に取り置いた。"
+                        "原因を直してから `sekisho store replay` で送り直す",
+                        f"Elasticsearch refused {total.refused:,}, which lie in dead-letters; "
+                        "when their cause is mended, `sekisho store replay` sends them again",
+                    )
+                )
+            )
+    if total.rejected or total.refused:
         raise typer.Exit(1)

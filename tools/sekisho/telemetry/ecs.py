@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -50,26 +51,31 @@ def of(record: dict[str, Any]) -> Ecs:
         return _audit(record)
     if "program" in record:
         return Ecs(
-            event__provider=text(record["program"]),
+            event__provider=_text(record["program"]),
             event__dataset="syslog",
-            host__name=text(record.get("host")),
-            process__pid=text(record.get("pid")),
+            host__name=_text(record.get("host")),
+            process__pid=_text(record.get("pid")),
         )
     return Ecs(*_fields(record))
 
 
 def _windows(data: dict[str, Any], *system: object) -> Ecs:
-    return Ecs(*map(text, system), *_fields(data)[len(system) :])
+    return Ecs(*map(_text, system), *_fields(data)[len(system) :])
 
 
 def _fields(data: dict[str, Any]) -> list[str | None]:
     fields: list[str | None] = [None] * len(_FLAT)
-    for place, keys in present(tuple(data)):
-        for key in keys:
-            if (found := text(data[key])) is not None:
-                fields[place] = found
-                break
+    for place, names in present(tuple(data)):
+        fields[place] = first(data, names)
     return fields
+
+
+def first(data: dict[str, Any], names: Iterable[str]) -> str | None:
+    """The first of a record's values that says something, as text."""
+    for name in names:
+        if (found := _text(data[name])) is not None:
+            return found
+    return None
 
 
 @lru_cache(maxsize=4096)
@@ -80,25 +86,24 @@ def present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
 
 
 def _audit(record: dict[str, Any]) -> Ecs:
-    command = text(record.get("proctitle"))
+    command = _text(record.get("proctitle"))
     if record.get("type") == "EXECVE":
-        words = [text(record.get(f"a{number}")) for number in range(len(record))]
+        words = [_text(record.get(f"a{number}")) for number in range(len(record))]
         command = " ".join(word for word in words if word is not None)
     return Ecs(
-        event__code=text(record.get("type")),
+        event__code=_text(record.get("type")),
         event__provider="auditd",
         event__dataset="auditd",
-        host__name=text(record.get("node")),
-        user__name=text(record.get("acct")),
-        process__pid=text(record.get("pid")),
-        process__executable=text(record.get("exe")),
+        host__name=_text(record.get("node")),
+        user__name=_text(record.get("acct")),
+        process__pid=_text(record.get("pid")),
+        process__executable=_text(record.get("exe")),
         process__command_line=command,
-        source__ip=text(record.get("addr")) if record.get("addr") != "?" else None,
+        source__ip=_text(record.get("addr")) if record.get("addr") != "?" else None,
     )
 
 
-def text(value: object) -> str | None:
-    """A value as text; None if it says nothing."""
+def _text(value: object) -> str | None:
     if value.__class__ is str:
         return value if value and value != NOTHING else None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

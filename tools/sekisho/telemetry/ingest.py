@@ -44,6 +44,7 @@ class Total(NamedTuple):
     new: int = 0
     known: int = 0
     rejected: int = 0
+    refused: int = 0  # by the server, for what they are; they lie among its dead letters
 
 
 class Prepared(NamedTuple, Generic[Ready]):
@@ -145,8 +146,10 @@ def _event_log(
 
 
 def _sum(total: Total, size: int, added: Added) -> Total:
-    known = size - added.new - added.rejected
-    return Total(total.new + added.new, total.known + known, total.rejected + added.rejected)
+    known = size - sum(added)
+    return Total(
+        total.new + added.new, total.known + known, total.rejected + added.rejected, total.refused + added.refused
+    )
 
 
 def fingerprint(head: bytes, short_files: dict[int, set[str]]) -> bytes:

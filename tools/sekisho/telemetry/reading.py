@@ -99,7 +99,7 @@ def of_block(block: Block, memory: Memory | None, clock: Clock, origin: Origin) 
             continue
         offset, data = line
         record = _record(data)
-        if record is not None and (known_shape := shape.of(record)):
+        if record is not None and (known_shape := shape.of(tuple(record))):
             events.append(shape.event(known_shape, record, data, zone, name, fingerprint, offset))
         else:
             more, aside = known(_of_line(offset, data, record, memory, clock), origin)

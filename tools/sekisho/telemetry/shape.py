@@ -21,24 +21,24 @@ _NOTHING: list[str | None] = [None] * len(Ecs._fields)
 
 
 class Shape(NamedTuple):
-    """Where such records have their times, with the zone of each; whether they are numbered; their ECS fields' keys."""
+    """Where such records have their times, with the zone of each; whether they are numbered; their ECS fields' keys.
+
+    Of a field with several keys the first counts that has something to say.
+    """
 
     times: Sequence[tuple[str, tzinfo | None]]
     numbered: bool
-    fields: list[tuple[int, list[str]]]
-
-
-def of(record: dict[str, Any]) -> Shape | None:
-    """The shape of a record of one level; None if it may be another."""
-    return _of(tuple(record))
+    fields: Sequence[tuple[int, str, list[str]]]
 
 
 @lru_cache(maxsize=4096)
-def _of(keys: tuple[str, ...]) -> Shape | None:
+def of(keys: tuple[str, ...]) -> Shape | None:
+    """The shape of records of one level with these keys; None if one with these may be another."""
     if not _OTHERS.isdisjoint(keys):
         return None
     times = [(name, zone) for name, zone in json_lines.TIMES if name in keys]
-    return Shape(times, json_lines.NUMBER in keys, ecs.present(keys))
+    fields = [(place, first, others) for place, (first, *others) in ecs.present(keys)]
+    return Shape(times, json_lines.NUMBER in keys, fields)
 
 
 def event(
@@ -54,13 +54,12 @@ def event(
     own = json_lines.numbered(record) if shape.numbered else None
     key = identity.of_own(own) if own else identity.of_place(fingerprint, offset, line)
     fields = _NOTHING.copy()
-    for place, names in shape.fields:
-        for name in names:
-            value = record[name]
-            if value.__class__ is not str or not value or value == ecs.NOTHING:
-                value = ecs.text(value)
-                if value is None:
-                    continue
+    for place, name, others in shape.fields:
+        value = record[name]
+        if value.__class__ is str and value and value != ecs.NOTHING:
             fields[place] = value
-            break
+        elif value.__class__ is int:
+            fields[place] = str(value)
+        else:
+            fields[place] = ecs.first(record, (name, *others))
     return Event(key, time, line, file, offset, Ecs._make(fields), None)

@@ -14,10 +14,11 @@ Ready_co = TypeVar("Ready_co", covariant=True)
 
 
 class Added(NamedTuple):
-    """What became of a batch: how many events of it were new, and how much was newly set aside."""
+    """What became of a batch: how many events were new, what was newly set aside, what the server would not have."""
 
     new: int = 0
     rejected: int = 0
+    refused: int = 0
 
 
 class Taker(Protocol):

@@ -97,7 +97,7 @@ class Writer:
         taken = self._deliver((document.of_event(one, arrived) for one in events), len(events))
         aside = self._deliver((document.of_reject(one, arrived) for one in rejects), len(rejects))
         self.refused += taken.refused + aside.refused
-        return Added(taken.new, aside.new)
+        return Added(taken.new, aside.new, taken.refused + aside.refused)
 
     def short_files(self) -> dict[int, set[str]]:
         """How short files began, by that length.
@@ -120,7 +120,7 @@ class Writer:
         # Kept before the events are: should they not follow, the file is known by what it began with all the same.
         short_files.keep(self._folder, short)
         added = [self.put(*one) for one in some]
-        return Added(sum(one.new for one in added), sum(one.rejected for one in added))
+        return Added(*(sum(counts) for counts in zip(Added(), *added, strict=True)))
 
     def replay(self) -> Added:
         """Send the dead letters again; what is refused again lies among them anew."""

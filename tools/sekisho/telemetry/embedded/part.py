@@ -45,7 +45,8 @@ _FORM: dict[str, Any] = {
 }
 # Of a group of rows in a part that was merged: what is in memory at once.
 _ROWS = 50_000
-_OCTETS = 64 * 1024 * 1024
+_READ = 2_000  # of these at once, or a group would become much larger
+_OCTETS = 16 * 1024 * 1024
 
 
 class Written(NamedTuple):
@@ -175,8 +176,8 @@ def _groups(folder: Path, some: Iterable[Part]) -> Iterator[pa.Table]:
     """The rows of parts, some at once."""
     held: list[pa.RecordBatch] = []
     for part in some:
-        with pq.ParquetFile(folder / part.file) as file:
-            for batch in file.iter_batches(batch_size=_ROWS):
+        with pq.ParquetFile(folder / part.file, pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_size=_READ, use_threads=False):  # each thread would keep memory
                 held.append(batch)
                 if sum(map(len, held)) >= _ROWS or sum(one.nbytes for one in held) >= _OCTETS:
                     yield pa.Table.from_batches(held)
