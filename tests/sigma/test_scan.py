@@ -170,6 +170,13 @@ def test_what_could_match_is_read(text: bytes) -> None:
     assert suspects(detection, text, product="windows", service="security")
 
 
+def test_what_is_read_out_of_a_message_has_no_quotes_of_its_own() -> None:
+    text = b'{"program":"sudo","message":"a : TTY=x ; USER=root ; COMMAND=/bin/mimi ; ENV=y"}'
+    for how, value in (("", "/bin/mimi"), ("|startswith", "/bin/"), ("|endswith", "bin/mimi")):
+        assert suspects({"s": {"COMMAND" + how: value}}, text, product="linux", service="sudo")
+    assert not differences([made({"s": {"COMMAND": "/bin/mimi"}, "condition": "s"}, OTHERS[1])], [text] * 300)
+
+
 @pytest.mark.parametrize(
     "text",
     [
