@@ -80,7 +80,7 @@ def test_a_node_that_is_killed_while_events_are_written_costs_none(cluster: Clus
         killer.join()
         again = writer.put(events[:batch])
         assert writer.refused == 0
-    assert again == (0, 0)
+    assert again == Added()
     cluster.start("node-2")
     cluster.ready()
     assert serials(place) == Counter(range(count))
@@ -114,7 +114,7 @@ def test_a_block_as_of_a_full_disk_is_waited_for(place: Place, block: str) -> No
         assert not put.done()
         assert place.store.count(Search()) == 10
         place.client.indices.put_settings(index=index, settings={f"index.blocks.{block}": None})
-        assert put.result(300) == (3000, 0)
+        assert put.result(300) == Added(3000)
         assert writer.refused == 0
     assert place.told[-1] == "Elasticsearch takes events again"
     assert sum(serials(place).values()) == 3010

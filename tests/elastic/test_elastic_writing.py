@@ -50,8 +50,8 @@ def test_an_event_that_comes_again_is_known(place: Place) -> None:
     events = read(numbered(1300))
     with place.store.writing() as writer:
         assert writer.put(events[:900]) == Added(900)
-        assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == (400, 1)
-        assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == (0, 0)
+        assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == Added(400, 1)
+        assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == Added()
     assert place.store.count(Search()) == 1300
     assert place.told == []
 

@@ -20,6 +20,7 @@ from sekisho.telemetry.formats.joined import AGE
 from sekisho.telemetry.ingest import Total, ingest
 from sekisho.telemetry.query import Search, Term
 from sekisho.telemetry.spooled import Reader, read
+from sekisho.telemetry.store import Added
 from sekisho.telemetry.workers import Workers
 
 JAPAN = ZoneInfo("Asia/Tokyo")
@@ -256,7 +257,7 @@ def test_segments_that_are_ingested_have_the_ids_that_shipping_gives(tmp_path: P
     shipped = read(lines[:-1], JAPAN)
     with store.writing() as writer:
         assert ingest([path], writer, JAPAN, lambda _: None, Workers(0)) == Total(11, 0, 1)
-        assert writer.put(*shipped[:2]) == (0, 0)
+        assert writer.put(*shipped[:2]) == Added()
     [start] = store.search(Search([Term("derived_from", "*", negated=False, wild=True)]))
     assert start.ecs.agent__name == "pc-0001"
     assert store.count(Search([Term("agent.name", "pc-0001", negated=False, wild=False)])) == 10
