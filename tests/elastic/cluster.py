@@ -147,12 +147,18 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def set_password(self, password: str) -> None:
-        """Make another password the user's; nodes notice within 5 s."""
+        """Make another password the user's; when this returns each node takes it, and no other."""
         for name in self._names:
             _own(self.folder / name / "config" / "users", f"{USER}:{_hashed(password)}\n")
+        end = time.monotonic() + _PATIENCE
+        for url in self.urls:
+            while not self._answers(f"{url}/_cluster/health", password):  # they look every five seconds
+                if time.monotonic() > end:
+                    raise RuntimeError(f"{url} does not take the password within {_PATIENCE:.0f} s")
+                time.sleep(0.5)
 
-    def _answers(self, url: str) -> bool:
-        token = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+    def _answers(self, url: str, password: str = "") -> bool:
+        token = base64.b64encode(f"{USER}:{password or self.password}".encode()).decode()
         asked = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})  # noqa: S310 - ours
         context = ssl.create_default_context(cafile=str(self.ca))
         try:
