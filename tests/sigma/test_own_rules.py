@@ -11,11 +11,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer.main
 import yaml
 
+from sekisho.cli import app as front_door
 from sekisho.core.errors import BadInput, Missing
 from sekisho.detection import documents, load, trial
 from test_command import run
+from test_documents import quoted, wrong
 
 OURS = Path(__file__).parents[2] / "detection_rules"
 JAPAN = ZoneInfo("Asia/Tokyo")
@@ -40,6 +43,14 @@ def test_a_rule_of_ours_says_all_that_sigma_asks_for(folder: Path) -> None:
         assert any(re.match(r"attack\.t\d", tag) for tag in rule["tags"])
         assert rule["description"].isascii(), "the Japanese stands in guide.yml"
     assert rule["falsepositives"], "the last document is the one that raises alerts"
+
+
+def test_what_guides_tell_to_run_is_there() -> None:
+    front_door._register(None)
+    root = typer.main.get_command(front_door.app)
+    told = {" ".join(words) for path in OURS.rglob("guide.yml") for words in quoted(path.read_text(encoding="utf-8"))}
+    assert {"identity compare", "events silent", "fleet show"} <= told
+    assert {words: wrong(root, words.split()) for words in told if wrong(root, words.split())} == {}
 
 
 def test_a_folder_of_ours_is_read_as_rules_without_its_guides() -> None:
