@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say, visible
+from sekisho.core import folders
 from sekisho.core.language import Both
-from sekisho.detection import load
+from sekisho.detection import load, trial
+from sekisho.policy import telemetry as policy
 
 rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
 
@@ -18,11 +21,6 @@ rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
 def register(app: typer.Typer) -> None:
     """Add the commands to the front door."""
     app.add_typer(rules, name="rules")
-
-
-@rules.callback()
-def _group() -> None:
-    """Keep the command's name while there is only one."""
 
 
 @rules.command("check")
@@ -61,4 +59,33 @@ def check(
             )
         )
     if strict and found.unusable:
+        raise typer.Exit(1)
+
+
+@rules.command("test")
+def try_them(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of rules; ours (detection_rules/).", metavar="[PATH...]")
+    ] = None,
+    as_json: JsonOption = False,
+    lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
+) -> None:
+    """Try rules on the events beside them: what each must hit, and what it must miss. Exit code 1 if one fails."""
+    verdict = trial.tried(paths or [folders.data("detection_rules")], ZoneInfo(policy.read().zone))
+    if as_json:
+        faults = [{"rule": one.rule, "reason": say(one.what)} for one in verdict.faults]
+        print_json({"rules": verdict.rules, "faults": faults})
+    else:
+        for one in verdict.faults:
+            typer.echo(visible(f"{one.rule}: {say(one.what)}"))
+        failed = len({one.rule for one in verdict.faults})
+        typer.echo(
+            say(
+                Both(
+                    f"試したルール {len(verdict.rules):,}件、不合格 {failed:,}件",
+                    f"{len(verdict.rules):,} rules tried, {failed:,} failed",
+                )
+            )
+        )
+    if verdict.faults:
         raise typer.Exit(1)

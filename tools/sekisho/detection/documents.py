@@ -17,12 +17,13 @@ _LARGEST = 4 * 1024 * 1024  # octets of a file
 _MOST = 100_000  # values in a file, each counted as often as it is referred to
 _DEEPEST = 50
 _SUFFIXES = (".yml", ".yaml")
+RULE, GUIDE = "rule.yml", "guide.yml"  # a rule of ours has a guide for people beside it, which is no rule
 _INDENTED = re.compile(r"^[ ?:-]*", re.MULTILINE)  # a level of a block takes a column at least
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def files(paths: Iterable[Path]) -> list[Path]:
-    """The files of rules that are meant, each once: a folder stands for all YAML in it.
+    """The files of rules that are meant, each once: a folder stands for all YAML in it but guides.
 
     Raises:
         Missing: a path is not there.
@@ -31,7 +32,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = [one for one in sorted(path.rglob("*")) if one.suffix in _SUFFIXES and one.is_file()]
+            inside = [one for one in sorted(path.rglob("*")) if _is_rules(one)]
             if not inside:
                 raise BadInput(
                     Both(f"{path} にルールがない", f"there are no rules in {path}"),
@@ -43,6 +44,11 @@ def files(paths: Iterable[Path]) -> list[Path]:
         else:
             raise Missing(Both(f"{path} がない", f"{path} is not there"), Both("パスを確認する", "check the path"))
     return list(found)
+
+
+def _is_rules(path: Path) -> bool:
+    guide = path.name == GUIDE and path.with_name(RULE).is_file()
+    return path.suffix in _SUFFIXES and not guide and path.is_file()
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

@@ -78,7 +78,10 @@ class _Loading:
         found: dict[str, Correlation] = {}
         for path, document in correlations.in_order(self._correlations):
             made = self._attempt(path, document, partial(_correlation, path, document, rules, found))
-            if made:
+            same = found.get(made.id) if made else None
+            if made and same:
+                self._unusable.append(_unusable(path, document, _repeated(same.path)))
+            elif made:
                 found[made.id] = made
         silent = correlations.silent(rules, list(found.values()))
         return Ruleset(tuple(rules), tuple(found.values()), tuple(self._unusable), silent)
@@ -199,13 +202,15 @@ def _once(rules: Sequence[Rule]) -> tuple[list[Rule], list[Unusable]]:
     for rule in rules:
         by_id[rule.id].append(rule)
     told = [
-        Unusable(
-            rule.path, rule.id, rule.title, Both(f"idが {same[0].path} と同じ", f"it has the id of {same[0].path}")
-        )
+        Unusable(rule.path, rule.id, rule.title, _repeated(same[0].path))
         for same in by_id.values()
         for rule in same[1:]
     ]
     return [same[0] for same in by_id.values()], told
+
+
+def _repeated(path: str) -> Both:
+    return Both(f"idが {path} と同じ", f"it has the id of {path}")
 
 
 def _unusable(path: str, document: Mapping[str, Any], reason: Both) -> Unusable:
