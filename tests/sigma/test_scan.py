@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ from sekisho.detection.detect import ASIDE
 from sekisho.detection.engine import Engine
 from sekisho.detection.record import Record
 from sekisho.detection.rule import Logsource, Rule, Ruleset
-from sekisho.detection.scan import automaton, plan
+from sekisho.detection.scan import plan
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
 from test_reference import EVENTS, FIELDS, RULES, VALUES
 
-pytestmark = pytest.mark.skipif(not automaton.available(), reason="there is no Hyperscan for this machine")
+# Only where there is no wheel of it: that it is missing elsewhere is a failure.
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="there is no Hyperscan for this machine")
 WINDOWS = [
     Logsource(product="windows"),
     Logsource(product="windows", service="security"),
