@@ -25,8 +25,8 @@ import orjson
 
 from sekisho.detection import rulesets
 from sekisho.detection.detect import ASIDE
-from sekisho.detection.engine import Engine
-from sekisho.detection.rule import Ruleset
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.rules.rule import Ruleset
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.telemetry import stream, stretches
 

@@ -4,7 +4,7 @@ import pytest
 
 from corpora import RULES
 from sekisho.detection import load
-from sekisho.detection.rule import Ruleset
+from sekisho.detection.rules.rule import Ruleset
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from itertools import product
 from typing import Any
 
-from sekisho.detection.folding import fold
+from sekisho.detection.records.folding import fold
 
 DASHES = ("-", "/", "\u2013", "\u2014", "\u2015")
 

@@ -10,9 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.detection import correlate, load
-from sekisho.detection.alert import Correlated, Match
-from sekisho.detection.rule import Ruleset
+from sekisho.detection import load
+from sekisho.detection.matching import correlate
+from sekisho.detection.matching.alert import Correlated, Match
+from sekisho.detection.rules.rule import Ruleset
 
 SECOND = 1_000_000
 

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from corpora import RULES, corpora
-from sekisho.detection import kept, load
-from sekisho.detection.engine import Engine
-from sekisho.detection.record import Record
-from sekisho.detection.rule import Ruleset
+from sekisho.detection import load
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.records.record import Record
+from sekisho.detection.rules import kept
+from sekisho.detection.rules.rule import Ruleset
 
 Write = Callable[..., Ruleset]
 

@@ -11,8 +11,8 @@ import pytest
 
 from corpora import corpora
 from sekisho.detection.detect import ASIDE, Detector
-from sekisho.detection.engine import Engine
-from sekisho.detection.rule import Ruleset
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.rules.rule import Ruleset
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.telemetry.workers import Workers
 

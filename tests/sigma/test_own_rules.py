@@ -16,7 +16,8 @@ import yaml
 
 from sekisho.cli import app as front_door
 from sekisho.core.errors import BadInput, Missing
-from sekisho.detection import documents, load, trial
+from sekisho.detection import load, trial
+from sekisho.detection.rules import documents
 from test_command import run
 from test_documents import quoted, wrong
 

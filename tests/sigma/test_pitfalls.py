@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from sekisho.detection import load
-from sekisho.detection.engine import Engine
-from sekisho.detection.record import Record
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.records.record import Record
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 DEFENDER = "Microsoft-Windows-Windows Defender/Operational"

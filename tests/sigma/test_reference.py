@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 import reference
 from corpora import checked, corpora, recorded
-from sekisho.detection import evaluate, load
-from sekisho.detection.engine import Engine
-from sekisho.detection.record import Record
-from sekisho.detection.rule import Ruleset
-from sekisho.detection.values import selection
+from sekisho.detection import load
+from sekisho.detection.matching import evaluate
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.records.record import Record
+from sekisho.detection.rules.rule import Ruleset
+from sekisho.detection.rules.values import selection
 
 FIELDS = ["Image", "ThreatName", "Data", "EventID", "Provider_Name"]
 # Few letters, so that things meet; some whose case is odd; what JSON and Sigma escape.

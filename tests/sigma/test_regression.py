@@ -11,8 +11,8 @@ import yaml
 
 from corpora import REGRESSION, corpora
 from sekisho.detection.detect import Detector
-from sekisho.detection.engine import Engine
-from sekisho.detection.rule import Ruleset
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.rules.rule import Ruleset
 from sekisho.telemetry.workers import Workers
 
 # `info.yml` says that one event matches, but more that stand in the file do, as can be read there: two values set to

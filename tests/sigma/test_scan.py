@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from corpora import checked, corpora, recorded
 from sekisho.detection import load
 from sekisho.detection.detect import ASIDE
-from sekisho.detection.engine import Engine
-from sekisho.detection.record import Record
-from sekisho.detection.rule import Logsource, Rule, Ruleset
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.records.record import Record
+from sekisho.detection.rules.rule import Logsource, Rule, Ruleset
 from sekisho.detection.scan import plan
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner

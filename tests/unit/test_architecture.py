@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ MAY_IMPORT = {
     "migration": {"policy", "fleet", "network", "identity", "evidence"},
     "cli": {"policy", "fleet", "telemetry", "detection", "network", "identity", "evidence", "migration", "lab"},
 }
+# The rooms of detection/, from the lowest: each may import those before it.
+DETECTION = ("rules", "records", "matching", "scan")
 LARGEST = 265  # lines
 
 
@@ -42,6 +45,19 @@ def test_lower_never_imports_higher() -> None:
         if (own := path.relative_to(PACKAGE).parts[0]) in MAY_IMPORT
         for other in imports(path)
         if other in MAY_IMPORT and other not in {own, "core"} | MAY_IMPORT[own]
+    ]
+    assert not wrong
+
+
+def test_the_rooms_of_detection_have_an_order() -> None:
+    folder = PACKAGE / "detection"
+    assert {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(DETECTION)
+    wrong = [
+        f"{path.relative_to(folder)} imports detection/{other}"
+        for number, room in enumerate(DETECTION)
+        for path in (folder / room).glob("*.py")
+        for name in re.findall(r"sekisho\.detection(?:\.(\w+)| import)", path.read_text(encoding="utf-8"))
+        if (other := name) not in DETECTION[: number + 1]
     ]
     assert not wrong
 

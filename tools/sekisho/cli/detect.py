@@ -15,11 +15,12 @@ from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOpt
 from sekisho.cli.times import moment_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.detection import alert, correlate, rulesets
-from sekisho.detection.alert import Match
+from sekisho.detection import rulesets
 from sekisho.detection.detect import ASIDE, Answer, Detector
-from sekisho.detection.engine import Engine
-from sekisho.detection.rule import LEVELS, Ruleset, Unusable
+from sekisho.detection.matching import alert, correlate
+from sekisho.detection.matching.alert import Match
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.policy import telemetry as policy

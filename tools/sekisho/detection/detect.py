@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from sekisho.core.clock import now
-from sekisho.detection import whole
-from sekisho.detection.alert import Match
-from sekisho.detection.engine import Engine, Hit
-from sekisho.detection.record import Record
+from sekisho.detection.matching.alert import Match
+from sekisho.detection.matching.engine import Engine, Hit
+from sekisho.detection.records import whole
+from sekisho.detection.records.record import Record
 from sekisho.detection.scan.scanner import Scanner, Suspects
 from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.event import Event
@@ -137,7 +137,7 @@ class Detector:
         Raises:
             Missing: parts of it are gone.
         """
-        from sekisho.detection import stored  # noqa: PLC0415 - Arrow takes long to load, and files do not need it
+        from sekisho.detection.records import stored  # noqa: PLC0415 - Arrow takes long to load, and files do not need it
 
         with stored.parts(folder, span) as paths:
             waiting = deque[Future[Answer]]()
@@ -151,7 +151,7 @@ class Detector:
 
     def in_part(self, path: Path, span: Span) -> Answer:
         """What a part of the store has of a span of time."""
-        from sekisho.detection import stored  # noqa: PLC0415 - as above
+        from sekisho.detection.records import stored  # noqa: PLC0415 - as above
 
         matches, count = list[Match](), 0
         for events in stored.events(path, span):

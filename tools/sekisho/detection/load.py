@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, TypeVar, cast
 import orjson
 
 from sekisho.core.language import Both
-from sekisho.detection import condition, correlations, documents, routing, values
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import (
+from sekisho.detection.records import routing
+from sekisho.detection.rules import condition, correlations, documents, values
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import (
     LEVELS,
     All,
     AnyOf,

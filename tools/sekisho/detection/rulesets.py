@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import sekisho
-from sekisho.detection import documents, kept
-from sekisho.detection.rule import Ruleset
+from sekisho.detection.rules import documents, kept
+from sekisho.detection.rules.rule import Ruleset
 from sekisho.detection.scan.cache import Cache
 
 _FOLDER = Path("cache") / "rules"

@@ -14,12 +14,14 @@ from typing import NamedTuple
 from sekisho.core.errors import BadInput, Missing, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.yamlfile import load as load_yaml
-from sekisho.detection import correlate, documents, load
+from sekisho.detection import load
 from sekisho.detection.detect import Detector
-from sekisho.detection.engine import Engine
-from sekisho.detection.guide import Guide
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import Correlation, Rule, Ruleset
+from sekisho.detection.matching import correlate
+from sekisho.detection.matching.engine import Engine
+from sekisho.detection.rules import documents
+from sekisho.detection.rules.guide import Guide
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import Correlation, Rule, Ruleset
 from sekisho.telemetry.workers import Workers
 
 RULE, GUIDE, HIT, MISS = documents.RULE, documents.GUIDE, "hit.ndjson", "miss.ndjson"

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from sekisho.detection.folding import fold
-from sekisho.detection.rule import Part, Regex, Wild
+from sekisho.detection.records.folding import fold
+from sekisho.detection.rules.rule import Part, Regex, Wild
 from sekisho.detection.scan.need import Figure, Need, Text, every, some
 
 SHORTEST = 3  # octets: what is shorter stands nearly everywhere

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from sekisho.detection import routing
-from sekisho.detection.folding import fold
-from sekisho.detection.record import Family
-from sekisho.detection.rule import Item, Node, Not, Rule
+from sekisho.detection.records import routing
+from sekisho.detection.records.folding import fold
+from sekisho.detection.records.record import Family
+from sekisho.detection.rules.rule import Item, Node, Not, Rule
 from sekisho.detection.scan import automaton, kinds, witness
 from sekisho.detection.scan.automaton import Expression
 from sekisho.detection.scan.cache import Cache

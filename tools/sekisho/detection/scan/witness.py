@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 
-from sekisho.detection.record import Family
-from sekisho.detection.routing import Route
-from sekisho.detection.rule import All, AnyOf, Boolean, Item, Matcher, Node, Not, Number, Pattern, Regex
+from sekisho.detection.records.record import Family
+from sekisho.detection.records.routing import Route
+from sekisho.detection.rules.rule import All, AnyOf, Boolean, Item, Matcher, Node, Not, Number, Pattern, Regex
 from sekisho.detection.scan import pieces
 from sekisho.detection.scan.need import Channel, EventId, Figure, Key, Need, Text, every, some
 from sekisho.telemetry.formats import journal, process, ulogd

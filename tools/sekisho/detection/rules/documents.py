@@ -11,7 +11,7 @@ import yaml
 
 from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
-from sekisho.detection.refusal import CannotUse
+from sekisho.detection.rules.refusal import CannotUse
 
 _LARGEST = 4 * 1024 * 1024  # octets of a file
 _MOST = 100_000  # values in a file, each counted as often as it is referred to

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from sekisho.detection import regexes
-from sekisho.detection.matchers import folded_parts, patterns, value_test
-from sekisho.detection.record import Record, Scalar
-from sekisho.detection.rule import All, AnyOf, Exists, FieldRef, Item, Matcher, Node, Not, Null, Pattern, Regex
+from sekisho.detection.matching.matchers import folded_parts, patterns, value_test
+from sekisho.detection.records.record import Record, Scalar
+from sekisho.detection.rules import regexes
+from sekisho.detection.rules.rule import All, AnyOf, Exists, FieldRef, Item, Matcher, Node, Not, Null, Pattern, Regex
 
 Test = Callable[[Record], bool]
 KEYWORDS = "keywords"

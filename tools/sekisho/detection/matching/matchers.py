@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from sekisho.detection import regexes
-from sekisho.detection.folding import fold
-from sekisho.detection.record import Record, Scalar, text_of
-from sekisho.detection.rule import (
+from sekisho.detection.records.folding import fold
+from sekisho.detection.records.record import Record, Scalar, text_of
+from sekisho.detection.rules import regexes
+from sekisho.detection.rules.rule import (
     Boolean,
     Cidr,
     Compare,

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import re2
 
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import Regex
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import Regex
 
 _MEMORY = 32 * 1024 * 1024  # octets that one expression may take
 _LONGEST = 20_000  # characters

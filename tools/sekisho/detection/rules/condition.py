@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import All, AnyOf, Node, Not
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import All, AnyOf, Node, Not
 
 _TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<word>[\w*?-]+)|(?P<other>\S))")
 _DEEPEST = 100

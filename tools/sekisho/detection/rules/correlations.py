@@ -8,8 +8,8 @@ from typing import Any, cast
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import Correlation, Level, Rule
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import Correlation, Level, Rule
 
 _KINDS = {"event_count", "value_count", "temporal", "temporal_ordered"}
 _OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "eq": "==", "neq": "!="}

@@ -16,9 +16,9 @@ from itertools import groupby, islice, product
 
 import orjson
 
-from sekisho.detection.alert import Correlated, Match
-from sekisho.detection.record import text_of
-from sekisho.detection.rule import Correlation, Ruleset
+from sekisho.detection.matching.alert import Correlated, Match
+from sekisho.detection.records.record import text_of
+from sekisho.detection.rules.rule import Correlation, Ruleset
 
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
     "<": operator.lt,

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import orjson
 
-from sekisho.detection import evaluate
-from sekisho.detection.evaluate import Test
-from sekisho.detection.record import Record, Scalar
-from sekisho.detection.routing import Router
-from sekisho.detection.rule import Rule, Ruleset
+from sekisho.detection.matching import evaluate
+from sekisho.detection.matching.evaluate import Test
+from sekisho.detection.records.record import Record, Scalar
+from sekisho.detection.records.routing import Router
+from sekisho.detection.rules.rule import Rule, Ruleset
 
 
 class Hit(NamedTuple):

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sekisho.detection import sources, windows
-from sekisho.detection.record import Family, Origin, Record
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import Logsource, Rule
-from sekisho.detection.sources import Marks
+from sekisho.detection.records import sources, windows
+from sekisho.detection.records.record import Family, Origin, Record
+from sekisho.detection.records.sources import Marks
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import Logsource, Rule
 
 Aliases = tuple[tuple[str, str], ...]
 _UNMARKED = Marks()

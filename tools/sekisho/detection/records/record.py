@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from sekisho.detection import shapes
-from sekisho.detection.folding import fold
-from sekisho.detection.shapes import Family, Origin
+from sekisho.detection.records import shapes
+from sekisho.detection.records.folding import fold
+from sekisho.detection.records.shapes import Family, Origin
 
 __all__ = ["Family", "Origin", "Record", "text_of"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sekisho.detection.record import Scalar
-from sekisho.detection.rule import Correlation, Rule
+from sekisho.detection.records.record import Scalar
+from sekisho.detection.rules.rule import Correlation, Rule
 from sekisho.telemetry.event import moment
 
 

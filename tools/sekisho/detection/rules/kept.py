@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from sekisho.core.language import Both
-from sekisho.detection.rule import (
+from sekisho.detection.rules.rule import (
     All,
     AnyOf,
     Boolean,

@@ -30,9 +30,9 @@ from sigma.types import (
     SpecialChars,
 )
 
-from sekisho.detection import regexes
-from sekisho.detection.refusal import CannotUse
-from sekisho.detection.rule import (
+from sekisho.detection.rules import regexes
+from sekisho.detection.rules.refusal import CannotUse
+from sekisho.detection.rules.rule import (
     All,
     AnyOf,
     Boolean,

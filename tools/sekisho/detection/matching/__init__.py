@@ -1,0 +1,1 @@
+"""Whether a rule matches, exactly and plainly; correlations over what matched; and what is then said."""
