@@ -73,6 +73,19 @@ def test_one_alert_for_a_run_and_another_for_the_next(tmp_path: Path) -> None:
     assert len({correlate.identity(one) for one in correlate.correlated(found, some)}) == 2
 
 
+def test_who_leaves_as_another_comes_breaks_no_run(tmp_path: Path) -> None:
+    found = ruleset(tmp_path, "event_count", condition={"gte": 3})
+    assert seen(found, *at(1, 2, 3, 11.000001)) == [(3, [0, 1, 2, 3])]
+
+
+def test_runs_that_one_event_opens_by_coming_and_by_leaving_are_two(tmp_path: Path) -> None:
+    found = ruleset(tmp_path, "event_count", condition={"neq": 2})
+    some = [match(found, n, *one) for n, one in enumerate(at(1, 2, 3))]
+    runs = correlate.correlated(found, some)
+    assert [(one.opened, one.width) for one in runs] == [("0", 1), ("2", 3), ("-1", 1)]
+    assert len({correlate.identity(one) for one in runs}) == 3
+
+
 def test_events_may_come_in_any_order(tmp_path: Path) -> None:
     found = ruleset(tmp_path, "event_count", condition={"gte": 3})
     assert seen(found, *at(3, 1, 2)) == [(3, [1, 2, 0])]

@@ -28,12 +28,18 @@ class Match(NamedTuple):
 
 
 class Correlated(NamedTuple):
-    """An unbroken run of windows in which a correlation held, of one group."""
+    """An unbroken run of windows in which a correlation held, of one group.
+
+    `time` is when it began. `opened` is the id of the event that came then; with a `-` before it, of one that left the
+    window then. The first `width` of `matches` were in the window then, and the others came later.
+    """
 
     rule: Correlation
     time: int
     group: tuple[tuple[str, str], ...]
     matches: tuple[Match, ...]
+    opened: str
+    width: int
 
 
 def as_json(rule: Rule, match: Match) -> dict[str, Any]:

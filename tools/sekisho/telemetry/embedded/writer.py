@@ -64,8 +64,10 @@ class Writer:
             aside += self._new(written, (*self.manifest.rejects, *aside))
         short = {length: tuple(sorted(digests)) for length, digests in short_files.items()}
         if new or aside or short != self.manifest.short_files:
-            now = self.manifest
-            self.commit(Manifest(parts=(*now.parts, *new), rejects=(*now.rejects, *aside), short_files=short))
+            now, batch = self.manifest, self.manifest.next_batch()
+            new = [part.model_copy(update={"batch": batch}) for part in new]
+            parts_now, rejects_now = (*now.parts, *new), (*now.rejects, *aside)
+            self.commit(Manifest(batch=batch, parts=parts_now, rejects=rejects_now, short_files=short))
         return Added(sum(part.rows for part in new), sum(part.rows for part in aside))
 
     def commit(self, after: Manifest) -> None:
