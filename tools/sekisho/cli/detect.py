@@ -20,7 +20,7 @@ from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
+from sekisho.detection.rules.rule import LEVELS, Level, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.policy import telemetry as policy
@@ -60,7 +60,7 @@ def detect(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Tell which events the rules match. With --json one object a line, in the order of the events."""
-    threshold = _threshold(fail_on)
+    threshold = level_of(fail_on)
     if bool(events) == from_store:
         raise BadInput(
             Both("--events か --store のどちらか一つを指定する", "give either --events or --store"),
@@ -83,7 +83,7 @@ def detect(
             else detector.in_files(events or [], ZoneInfo(policy.read().zone), some)
         )
         worst = _tell(ruleset, answers, as_json=as_json)
-    if threshold is not None and worst >= threshold:
+    if threshold is not None and worst >= LEVELS.index(threshold):
         raise typer.Exit(1)
 
 
@@ -135,11 +135,11 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
             if rule.id in needed:
                 kept.append(match)
             if rule.id not in ruleset.silent:
-                _print(alert.as_json(rule, match), as_json=as_json)
+                show(alert.as_json(rule, match), as_json=as_json)
                 worst, count = max(worst, _rank(rule.level)), count + 1
     for found in correlate.correlated(ruleset, kept):
         if found.rule.id not in ruleset.silent:
-            _print(alert.correlated_as_json(found), as_json=as_json)
+            show(alert.correlated_as_json(found), as_json=as_json)
             worst, count = max(worst, _rank(found.rule.level)), count + 1
     if not as_json:
         typer.echo(say(Both(f"アラート {count:,}件", f"{count:,} alerts")), err=True)
@@ -151,7 +151,8 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
     return worst
 
 
-def _print(found: dict[str, Any], *, as_json: bool) -> None:
+def show(found: dict[str, Any], *, as_json: bool) -> None:
+    """Print one alert on a line of its own."""
     if as_json:
         typer.echo(orjson.dumps(found).decode())
         return
@@ -169,12 +170,16 @@ def _rank(level: str | None) -> int:
     return -1 if level is None else LEVELS.index(level)
 
 
-def _threshold(level: str | None) -> int | None:
-    if level is None:
-        return None
-    if level not in LEVELS:
+def level_of(name: str | None) -> Level | None:
+    """A level by its name; None stays None.
+
+    Raises:
+        BadInput: there is none of this name.
+    """
+    found = next((level for level in LEVELS if level == name), None)
+    if name is not None and found is None:
         raise BadInput(
-            Both(f"'{level}' という重大度はない", f"there is no level {level!r}"),
+            Both(f"'{name}' という重大度はない", f"there is no level {name!r}"),
             Both(f"次のどれか: {', '.join(LEVELS)}", f"one of: {', '.join(LEVELS)}"),
         )
-    return LEVELS.index(level)
+    return found

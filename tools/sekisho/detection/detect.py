@@ -213,6 +213,11 @@ class Detector:
 _detectors: dict[int, Detector] = {}
 
 
+def of(key: int) -> Detector:
+    """The detector of this key, in a process that was made after it."""
+    return _detectors[key]
+
+
 def _in_stretch(key: int, stretch: Stretch, origin: Origin, clock: Clock) -> Answer | None:
     return _detectors[key].in_stretch(stretch, origin, clock)
 
