@@ -97,10 +97,9 @@ def _source(state: Path) -> tuple[str, Source]:
     store = stores.there(state)
     if isinstance(store, EmbeddedStore):
         return "embedded", BatchesOf(store.folder)
-    raise BadInput(
-        Both("Elasticsearchの監視はまだない", "watching Elasticsearch is not there yet"),
-        Both("`sekisho detect` を使う", "use `sekisho detect`"),
-    )
+    from sekisho.telemetry.elastic.arrivals import ShardsOf  # noqa: PLC0415 - its client is slow to load
+
+    return "elasticsearch", ShardsOf(store.settings)
 
 
 @contextmanager

@@ -10,10 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from hashlib import sha256
 from typing import Any
-
-import orjson
 
 from sekisho.core.clock import stamp
 from sekisho.detection import detect
@@ -72,7 +69,8 @@ class Watch:
                 self._ledger.reached(self._name, arrivals.after)
             runs = self._waiting.judged(db, begun, arrived)
             new = self._ledger.keep([self._of_run(run) for run in runs if run.rule.id not in self._ruleset.silent])
-        self.behind = False
+            behind = self._waiting.due(db, arrived)
+        self.behind = behind
         yield from new
 
     def _matched(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, list[Match]]]:
@@ -96,7 +94,7 @@ class Watch:
                 self._waiting.hold(db, rule.id, match, arrived)
                 if rule.id not in self._ruleset.silent:
                     told = alert.as_json(rule, match)
-                    found.append(_kept(_id(rule.id, match.event_id), match.time, told))
+                    found.append(_kept(alert.identity(rule, match), match.time, told))
             new = self._ledger.keep(found)
             self._ledger.reached(self._name, piece.done)
         return new
@@ -108,11 +106,6 @@ class Watch:
 def _judge(key: int, piece: Piece) -> list[Match]:
     detector = detect.of(key)
     return [match for events in piece.events() for match in detector.in_events(events)]
-
-
-def _id(rule: str, event: str) -> str:
-    """An alert's id: by its rule and its event."""
-    return sha256(orjson.dumps([rule, event])).hexdigest()[:32]
 
 
 def _kept(key: str, when: int | None, told: Told) -> Alert:

@@ -79,6 +79,11 @@ class Waiting:
                 for first, last in _stretches(sorted(times), 2 * asked.reach):
                     yield from self._judge(db, asked, grouped, (first, last + asked.reach), now, seen)
 
+    def due(self, db: sqlite3.Connection, now: int) -> bool:
+        """Whether a group is to be judged at this time already."""
+        sql = "SELECT EXISTS (SELECT 1 FROM waiting WHERE correlation = ? AND due <= ?)"
+        return any(db.execute(sql, (asked.key, now)).fetchone()[0] for asked in self._all)
+
     def _judge(
         self, db: sqlite3.Connection, asked: _Asked, grouped: str, within: tuple[int, int], now: int, seen: int
     ) -> Iterator[Correlated]:

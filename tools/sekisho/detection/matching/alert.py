@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, NamedTuple
+
+import orjson
 
 from sekisho.detection.records.record import Scalar
 from sekisho.detection.rules.rule import Correlation, Rule
@@ -40,6 +43,11 @@ class Correlated(NamedTuple):
     matches: tuple[Match, ...]
     opened: str
     width: int
+
+
+def identity(rule: Rule, match: Match) -> str:
+    """What tells an alert from all others: its rule and its event."""
+    return sha256(orjson.dumps([rule.id, match.event_id])).hexdigest()[:32]
 
 
 def as_json(rule: Rule, match: Match) -> dict[str, Any]:
