@@ -1,7 +1,7 @@
 """A harmless attack rehearsal on a terminal: what is typed there is noticed, by SigmaHQ's rules and by ours.
 
-One rule of every kind whose events a Linux terminal here has. Rules for the audit log (no audit in a container), for Sysmon
-for Linux and for servers' programs have no events here.
+One rule of every kind whose events a Linux terminal here has. Rules for the audit log (no audit in a container), for
+Sysmon for Linux and for servers' programs have no events here.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LINUX = RULES / "rules" / "linux"
 THEIRS = {
     "process_creation/proc_creation_lnx_susp_process_reading_sudoers.yml": "cat /etc/sudoers >/dev/null",
     "process_creation/proc_creation_lnx_mkfifo_named_pipe_creation_susp_location.yml": "mkfifo /tmp/rehearsal",
-    "process_creation/proc_creation_lnx_susp_curl_fileupload.yml": "curl -F f=@/etc/hostname https://127.0.0.1:9/; true",
+    "process_creation/proc_creation_lnx_susp_curl_fileupload.yml": "curl -F f=@/etc/hostname https://127.0.0.1/; true",
     "process_creation/proc_creation_lnx_cp_passwd_or_shadow_tmp.yml": "cp /etc/shadow /tmp/rehearsal/; true",
     "process_creation/proc_creation_lnx_chattr_immutable_removal.yml": "chattr -i /tmp/rehearsal; true",
-    "builtin/lnx_symlink_etc_passwd.yml": "ln -s /etc/passwd /tmp/rehearsal-link; rm -f /tmp/rehearsal-link /tmp/rehearsal",
+    "builtin/lnx_symlink_etc_passwd.yml": "ln -s /etc/passwd /tmp/rehearsal.link; rm /tmp/rehearsal*",
     "builtin/lnx_clear_syslog.yml": "logger 'rehearsal: rm -f /var/log/syslog'",
     "builtin/sshd/lnx_sshd_susp_ssh.yml": "logger -t sshd 'error: incorrect signature'",
     "builtin/cron/lnx_cron_crontab_file_modification.yml": "logger -t crontab '(rehearsal) REPLACE (rehearsal)'",
