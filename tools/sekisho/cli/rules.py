@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from sekisho.cli.choosing import names
 from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say, visible
+from sekisho.cli.taking import take
 from sekisho.core import folders
 from sekisho.core.language import Both
 from sekisho.detection import load, trial
@@ -20,6 +22,8 @@ rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the front door."""
+    rules.command("import")(take)
+    rules.command("list")(names)
     app.add_typer(rules, name="rules")
 
 

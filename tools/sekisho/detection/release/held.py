@@ -108,13 +108,14 @@ def use(state: Path, unpacked: Path, release: Release) -> None:
     before = of(state)
     place = _place(state, release)
     try:
-        if not place.exists():  # else it is the one before the one in use
-            os.sync()  # the file that names it must not outlive it
-            unpacked.rename(place)
+        os.sync()  # the file that names them must not outlive them
+        if place.exists():  # the release before the one in use, or the one in use, that somebody has changed
+            place.rename(unpacked.with_name(f"{unpacked.name}.old"))
+        unpacked.rename(place)
     except OSError as error:
         raise unwritten(place, error) from error
-    held = Held(current=release, previous=before.current if before else None)
-    write_atomic(state / _FOLDER / _NAME, held.model_dump_json(indent=1))
+    previous = before and (before.current if before.current.sha256 != release.sha256 else before.previous)
+    write_atomic(state / _FOLDER / _NAME, Held(current=release, previous=previous).model_dump_json(indent=1))
     _forget(state)
 
 
