@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import orjson
 import typer
-from rich.markup import escape
 
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import moment_of
@@ -82,13 +82,11 @@ def detect(
     tell_unusable(ruleset.unusable, strict=strict)
     scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
-    with Workers(workers) as some:
-        answers = (
-            detector.in_store(_embedded(state), span, some)
-            if from_store
-            else detector.in_files(events or [], ZoneInfo(policy.read().zone), some)
-        )
-        worst = _tell(ruleset, answers, as_json=as_json)
+    worst = (
+        _of_store(detector, state, span, workers, as_json=as_json)
+        if from_store
+        else _of_files(detector, events or [], workers, as_json=as_json)
+    )
     if threshold is not None and worst >= threshold:
         raise typer.Exit(1)
 
@@ -100,18 +98,27 @@ def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Rulese
     return found.ruleset, found.cache
 
 
-def _embedded(state: Path) -> Path:
+def _of_files(detector: Detector, events: Sequence[Path], workers: int | None, *, as_json: bool) -> int:
+    with Workers(workers) as some:
+        answers = detector.in_files(events, ZoneInfo(policy.read().zone), some)
+        return _tell(detector.engine.ruleset, answers, typer.echo, as_json=as_json)
+
+
+def _of_store(detector: Detector, state: Path, span: Span, workers: int | None, *, as_json: bool) -> int:
     # The stores' libraries take longer to load than rules that are kept, and files need none of them.
+    from sekisho.cli.bar import Bar  # noqa: PLC0415
+    from sekisho.detection import stored  # noqa: PLC0415
     from sekisho.telemetry import stores  # noqa: PLC0415
-    from sekisho.telemetry.embedded.store import EmbeddedStore  # noqa: PLC0415
 
     store = stores.there(state)
-    if not isinstance(store, EmbeddedStore):
-        raise BadInput(
-            Both("Elasticsearchに対する検知はまだない", "detection over Elasticsearch is not there yet"),
-            Both("--events でファイルを指定する", "give files by --events"),
-        )
-    return store.folder
+    watched = sys.stdout.isatty()
+    with Workers(workers) as some, Bar(quiet=not (watched or sys.stderr.isatty()), among=watched) as bar:
+
+        def tell(done: int, size: int) -> None:
+            bar.show(Both(f"イベント {size:,}件", f"{size:,} events"), done=done, size=size)
+
+        answers = stored.answers(detector, store, span, some, tell)
+        return _tell(detector.engine.ruleset, answers, bar.print, as_json=as_json)
 
 
 def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
@@ -137,7 +144,7 @@ def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
         err.print(visible(say(line)), markup=False)
 
 
-def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
+def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None], *, as_json: bool) -> int:
     """Print the alerts; the place of the worst level among LEVELS, -1 if there is none."""
     kept: list[Match] = []
     needed, worst, count, unread = correlate.rules_of(ruleset), -1, 0, 0
@@ -148,11 +155,11 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
             if rule.id in needed:
                 kept.append(match)
             if rule.id not in ruleset.silent:
-                _print(alert.as_json(rule, match), as_json=as_json)
+                out(_line(alert.as_json(rule, match), as_json=as_json))
                 worst, count = max(worst, _rank(rule.level)), count + 1
     for found in correlate.correlated(ruleset, kept):
         if found.rule.id not in ruleset.silent:
-            _print(alert.correlated_as_json(found), as_json=as_json)
+            out(_line(alert.correlated_as_json(found), as_json=as_json))
             worst, count = max(worst, _rank(found.rule.level)), count + 1
     if not as_json:
         typer.echo(say(Both(f"アラート {count:,}件", f"{count:,} alerts")), err=True)
@@ -164,10 +171,9 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
     return worst
 
 
-def _print(found: dict[str, Any], *, as_json: bool) -> None:
+def _line(found: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
-        typer.echo(orjson.dumps(found).decode())
-        return
+        return orjson.dumps(found).decode()
     words = (
         found["timestamp"],
         found["level"],
@@ -175,7 +181,7 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
         found["rule_title"],
         f"{found['file']}:{found['record']}",
     )
-    screen(soft_wrap=True).print("  ".join(escape(visible(str(one or "-"))) for one in words))
+    return "  ".join(visible(str(one or "-")) for one in words)
 
 
 def _rank(level: str | None) -> int:
