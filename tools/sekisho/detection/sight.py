@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 class Sight:
-    """Rules, and what to look for. Made before the processes that are to use it."""
+    """Rules, and what to look for. For one look, and made before the processes that are to use it."""
 
     def __init__(self, rules: Iterable[Rule], facts: Mapping[str, Sequence[str]]) -> None:
         """`facts` has by rule the fields that correlations ask for."""

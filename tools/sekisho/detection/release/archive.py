@@ -35,7 +35,7 @@ _HINT = Both(
     "nothing was changed; fetch it again from SigmaHQ's releases, and compare its SHA-256",
 )
 _BROKEN = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, KeyError, IndexError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, KeyError, IndexError),
     *(NotImplementedError, RuntimeError, RecursionError, OverflowError),
 )
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from sekisho.core.errors import BadInput
+from sekisho.core.errors import BadInput, Missing
 from sekisho.core.files import unwritten, write_atomic
 from sekisho.core.language import Both
 from sekisho.core.yamlfile import Strict, load
@@ -64,9 +64,21 @@ def rules(state: Path) -> Path | None:
 
     Raises:
         BadInput: as above.
+        Missing: it is gone.
     """
     held = of(state)
-    return _place(state, held.current) if held else None
+    if held is None:
+        return None
+    place = _place(state, held.current)
+    if not place.is_dir():
+        raise Missing(
+            Both(f"取り込んだルールのフォルダ {place} がない", f"the folder of imported rules, {place}, is gone"),
+            Both(
+                f"{held.current.archive} をもう一度 `sekisho rules import` で取り込む",
+                f"import {held.current.archive} again by `sekisho rules import`",
+            ),
+        )
+    return place
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sekisho.core.clock import now
-from sekisho.core.errors import BadInput
+from sekisho.core.errors import BadInput, Missing
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
 from sekisho.detection.release import archive, held, index
 from sekisho.detection.release.held import Release
-from sekisho.detection.release.index import Changes
+from sekisho.detection.release.index import Changes, Entry
 
 _SUFFIXES = (".yml", ".yaml")
 _RULES = re.compile(r"rules(?:-[a-z-]+)?")  # rules/, rules-emerging-threats/, rules-threat-hunting/ and the like
@@ -43,7 +43,7 @@ def take(state: Path, path: Path, *, only_look: bool = False) -> Outcome:
         BadInput: it is not right, or made to harm. Nothing has changed then.
     """
     with held.unpacking(state) as folder:
-        before, place = held.of(state), held.rules(state)
+        before = held.of(state)
         release = _unpacked(path, folder)
         entries, faults = index.read(folder)
         if faults:
@@ -54,12 +54,20 @@ def take(state: Path, path: Path, *, only_look: bool = False) -> Outcome:
                 Both("何も変えていない。配布元に確かめる", "nothing was changed; ask where it came from"),
                 reasons=faults[:_TOLD],
             )
-        old = index.read(place)[0] if place is not None and place.is_dir() else {}
-        changes = index.changes(old, entries)
+        changes = index.changes(_in_use(state), entries)
         outcome = Outcome(release, before.current if before else None, len(entries), changes)
         if not only_look and (not outcome.same or any(changes)):
             held.use(state, folder, release)
     return outcome
+
+
+def _in_use(state: Path) -> dict[str, Entry]:
+    """The rules of the release in use, as they are now; none of it if somebody has removed them."""
+    try:
+        place = held.rules(state)
+        return index.read(place)[0] if place else {}
+    except (Missing, BadInput):
+        return {}
 
 
 def _unpacked(path: Path, folder: Path) -> Release:
