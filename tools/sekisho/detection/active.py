@@ -16,7 +16,7 @@ from sekisho.detection import rulesets
 from sekisho.detection.release import held
 from sekisho.detection.rules.rule import Correlation, Rule, Ruleset, silent
 from sekisho.detection.scan.cache import Cache
-from sekisho.policy.detection import Choice, Detection, Rules
+from sekisho.policy.detection import Choice, Detection, Rules, Source
 
 Origin = Literal["ours", "imported"]
 AnyRule = Rule | Correlation
@@ -76,7 +76,7 @@ def chosen(everything: Ruleset, policy: Rules, imported: Path | None) -> Iterato
     """The verdict about each rule; those in the folder `imported` are the release's."""
     every: tuple[AnyRule, ...] = (*everything.rules, *everything.correlations)
     rules = {one.id: one for one in every}
-    theirs = frozenset(one.id for one in every if imported and Path(one.path).is_relative_to(imported))
+    theirs = frozenset(one.id for one in every if imported and one.path.startswith(f"{imported}/"))
     quiet = silent(one for one in everything.correlations if one.id not in theirs) | (everything.silent & theirs)
     below = {one.id: _below(one, rules) for one in every}
     against = {
@@ -122,8 +122,14 @@ def _against(rule: AnyRule, below: Sequence[AnyRule], choice: Choice, policy: Ru
         return Both(f"重大度 {rule.level or 'なし'} は対象外", f"its level, {rule.level}, is not wanted")
     if choice.statuses is not None and rule.status not in choice.statuses:
         return Both(f"成熟度 {rule.status or 'なし'} は対象外", f"its status, {rule.status}, is not wanted")
-    logs = [one.logsource.as_dict().items() for one in (rule, *below) if isinstance(one, Rule)]
-    wanted = [one.model_dump(exclude_none=True).items() for one in choice.logsources or ()]
-    if choice.logsources is not None and not all(any(one <= has for one in wanted) for has in logs):
+    if choice.logsources is not None and not all(_of(one, choice.logsources) for one in (rule, *below)):
         return Both("ログの種類が対象外", "its logsource is not wanted")
     return None
+
+
+def _of(rule: AnyRule, sources: Sequence[Source]) -> bool:
+    """Whether a rule is for one of these logs; a correlation is for those of its rules."""
+    if isinstance(rule, Correlation):
+        return True
+    has = rule.logsource.as_dict().items()
+    return any(one.model_dump(exclude_none=True).items() <= has for one in sources)
