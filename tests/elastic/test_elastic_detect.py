@@ -81,8 +81,10 @@ def stores_of(settings: Settings, folder: Path, batches: list[list[Path]]) -> St
 
 
 def told(alerts: list[Alert]) -> set[str]:
-    """What each alert says, but for its place, which in a file is a line and in a store an offset; each once."""
-    return {json.dumps({**one, "record": None}, sort_keys=True) for one in alerts}
+    """What each alert says, each once, but for its place: a file has lines and a store offsets, and of two files that
+    have the same record a store has the first.
+    """
+    return {json.dumps({**one, "file": None, "record": None}, sort_keys=True) for one in alerts}
 
 
 def agree(found: list[list[Alert]]) -> int:
@@ -113,7 +115,8 @@ def mixed(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     some.write_bytes(b"".join(orjson.dumps(event) + b"\n" for event in corpora.recorded(every=40)))
     traps.write_bytes(b"\n".join([*(json.dumps(one).encode() for one in TRAPS), *RAW_TRAPS]))
     own = sorted((ROOT / "detection_rules").rglob("*.ndjson"))
-    found = stores_of(settings, folder, [[some, traps, *own, *sorted(corpora.REGRESSION.rglob("*.evtx"))]])
+    json_ = sorted(corpora.REGRESSION.rglob("*.json"))[::5]  # the same records once more
+    found = stores_of(settings, folder, [[some, traps, *own, *sorted(corpora.REGRESSION.rglob("*.evtx")), *json_]])
     yield found
     found.place.client.close()
 

@@ -5,7 +5,7 @@ A piece is a stretch of time: so the pieces have an order, and what was found in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil
@@ -111,5 +111,16 @@ def _cuts(moment: Point, query: Query, since: int | None) -> tuple[list[tuple[in
         for part in range(parts):
             if (time := day["times"]["values"][part * _CUTS // parts]["value"]) is not None:
                 sizes[int(time)] = sizes.get(int(time), 0) + count // parts
-    first, *others = sorted(sizes.items()) or [(0, 0)]
-    return [(since, first[1]), *others], found["undated"]["doc_count"]
+    return _joined(sorted(sizes.items()), since), found["undated"]["doc_count"]
+
+
+def _joined(cuts: Iterable[tuple[int, int]], since: int | None) -> list[tuple[int | None, int]]:
+    """The same without cuts between which there is little: each piece costs the server a look at every day."""
+    found: list[tuple[int | None, int]] = [(since, 0)]
+    for time, size in cuts:
+        before, sum_ = found[-1]
+        if sum_ and sum_ + size > _EVENTS:
+            found.append((time, size))
+        else:
+            found[-1] = (before, sum_ + size)
+    return found
