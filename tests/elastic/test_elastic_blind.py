@@ -35,8 +35,8 @@ def test_both_stores_show_the_same(place: Place, tmp_path: Path) -> None:
                 writer.put(events[at : at + 1000])
     for span in (Span(), SINCE):
         one, other = seen(ruleset, embedded, span), seen(ruleset, place.store, span)
-        assert one == other
+        assert one.routes == other.routes
         told = list(blind.blind(ruleset, one))
         assert told == list(blind.blind(ruleset, other))
         assert {found.kind for found in told} == {"logsource", "fields", "rules"}
-    assert seen(ruleset, embedded, Span()).events == len(events) > seen(ruleset, embedded, SINCE).events
+    assert seen(ruleset, embedded, Span()).routes != seen(ruleset, embedded, SINCE).routes

@@ -19,12 +19,11 @@ import orjson
 from sekisho.core.clock import now
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine, Hit
-from sekisho.detection.records import whole
 from sekisho.detection.records.record import Record
 from sekisho.detection.scan.scanner import Scanner, Suspects
 from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.event import Event
-from sekisho.telemetry.formats import evtx
+from sekisho.telemetry.formats import evtx, whole
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
 from sekisho.telemetry.stream import Block, Broken, Chunks, Source

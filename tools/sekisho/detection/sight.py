@@ -6,7 +6,7 @@ Most events are built like many others. Of those that are, one is looked at.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -33,7 +33,10 @@ class Taken(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How many events were looked at, and what the routes took; one that took none is not there."""
+    """How many events were looked at, and what the routes took; one that took none is not there.
+
+    A store may leave out events that no rule is for: they are not counted.
+    """
 
     events: int
     routes: Mapping[Route, Taken]
@@ -42,8 +45,9 @@ class Seen(NamedTuple):
 class Sight:
     """Rules, and what to look for. For one look, and made before the processes that are to use it."""
 
-    def __init__(self, rules: Iterable[Rule], facts: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, rules: Sequence[Rule], facts: Mapping[str, Sequence[str]]) -> None:
         """`facts` has by rule the fields that correlations ask for."""
+        self._rules = rules
         asked: dict[Route, dict[str, None]] = {}
         for rule in rules:
             for route in routing.routes(rule.logsource):
@@ -65,7 +69,7 @@ class Sight:
             BadInput: it is damaged.
         """
         events, taken, fields = 0, Counter[int](), defaultdict[int, set[str]](set)
-        with store.pieces(span) as pieces:
+        with store.pieces(span, routing.logs(self._rules)) as pieces:
             for count, some, new in stored.each(pieces, partial(_in_piece, self._key), workers, tell):
                 events += count
                 taken += some

@@ -16,6 +16,7 @@ from typing import TypeVar
 from sekisho.detection import detect
 from sekisho.detection.detect import Answer, Detector
 from sekisho.detection.matching.alert import Match
+from sekisho.detection.records import routing
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.store import Piece, Store
 from sekisho.telemetry.workers import Workers
@@ -33,7 +34,7 @@ def answers(
         Missing: not all of it can be read.
         BadInput: it is damaged.
     """
-    with store.pieces(span) as pieces:
+    with store.pieces(span, routing.logs(detector.engine.ruleset.rules)) as pieces:
         found = each(pieces, partial(_in_piece, detector.key), workers, tell)
         yield from in_order([_bound(one.since) for one in pieces], found)
 
@@ -45,7 +46,7 @@ def in_order(bounds: Sequence[Bound], some: Iterable[Answer]) -> Iterator[Answer
     be told, and no more is kept than what pieces that overlap have found.
     """
     kept: list[Match] = []
-    for after, answer in zip([*bounds[1:], None], some, strict=True):
+    for after, answer in zip([*bounds, None][1:], some, strict=True):
         kept = sorted([*kept, *answer.matches], key=_place)
         ready = len(kept) if after is None else bisect_left(kept, after, key=lambda one: _bound(one.time))
         yield answer._replace(matches=kept[:ready])

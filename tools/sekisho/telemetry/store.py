@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 
 from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.query import Search, Span
+from sekisho.telemetry.query import Log, Search, Span
 
 Ready = TypeVar("Ready")
 Ready_co = TypeVar("Ready_co", covariant=True)
@@ -103,10 +103,11 @@ class Store(Protocol):
     def count(self, asked: Search) -> int:
         """How many events match."""
 
-    def pieces(self, span: Span) -> AbstractContextManager[Sequence[Piece]]:
+    def pieces(self, span: Span, logs: Collection[Log] | None = None) -> AbstractContextManager[Sequence[Piece]]:
         """All events of a span, as they are at one moment, in pieces; each begins no earlier than the one before it.
 
-        What has no time is the last, if the span has no end at all.
+        What has no time is the last, if the span has no end at all. What is of none of the `logs`, where any are given,
+        may be left out.
 
         Raises:
             Missing: not all of it can be read.

@@ -5,7 +5,7 @@ A piece is a stretch of time: so the pieces have an order, and what was found in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil
@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from elasticsearch import Elasticsearch
 
 from sekisho.telemetry.elastic import connection, narrow, point
+from sekisho.telemetry.elastic.narrow import Query
 from sekisho.telemetry.elastic.point import AS_THEY_LIE, Point
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.event import Event
-from sekisho.telemetry.query import Search, Span
+from sekisho.telemetry.query import Log, Search, Span
 
 _EVENTS = 20_000  # of a piece, about
 _CUTS = 100  # of a day, at most
@@ -34,7 +35,7 @@ class ElasticPiece(NamedTuple):
 
     settings: Settings
     point: str
-    span: Span | None
+    query: Query
     since: int | None
     size: int
 
@@ -44,14 +45,15 @@ class ElasticPiece(NamedTuple):
         Raises:
             Missing: Elasticsearch cannot be reached, or does not answer for all.
         """
-        query = _UNDATED if self.span is None else narrow.query(Search(span=self.span), ())
         with connection.telling(), _connected(self.settings) as client:
-            yield from Point(client, self.point).pages(query, AS_THEY_LIE, _FIELDS)
+            yield from Point(client, self.point).pages(self.query, AS_THEY_LIE, _FIELDS)
 
 
 @contextmanager
-def pieces(settings: Settings, span: Span) -> Iterator[list[ElasticPiece]]:
+def pieces(settings: Settings, span: Span, logs: Collection[Log] | None) -> Iterator[list[ElasticPiece]]:
     """The pieces of a span, in the order of their times; what has no time is the last, if the span has no end at all.
+
+    With `logs`, what is surely of none of them is not read.
 
     Raises:
         Missing: Elasticsearch cannot be reached, or does not answer for all.
@@ -60,21 +62,32 @@ def pieces(settings: Settings, span: Span) -> Iterator[list[ElasticPiece]]:
         if moment is None:
             yield []
             return
-        sizes, undated = _cuts(moment, span)
+        only = [] if logs is None else [narrow.of_logs(logs)]
+        sizes, undated = _cuts(moment, narrow.every(_of(span), *only), span.since)
         found = [
-            ElasticPiece(settings, moment.id, Span(since, until), _EARLIEST if since is None else since, size)
+            ElasticPiece(
+                settings,
+                moment.id,
+                narrow.every(_of(Span(since, until)), *only),
+                _EARLIEST if since is None else since,
+                size,
+            )
             for (since, size), (until, _) in pairwise([*sizes, (span.until, 0)])
         ]
         if span == Span():
-            found.append(ElasticPiece(settings, moment.id, None, None, undated))
+            found.append(ElasticPiece(settings, moment.id, narrow.every(_UNDATED, *only), None, undated))
         yield found
+
+
+def _of(span: Span) -> Query:
+    return narrow.query(Search(span=span), ())
 
 
 def _connected(settings: Settings) -> Elasticsearch:
     return connection.connect(settings, attempts=len(settings.urls) + 1)
 
 
-def _cuts(moment: Point, span: Span) -> tuple[list[tuple[int | None, int]], int]:
+def _cuts(moment: Point, query: Query, since: int | None) -> tuple[list[tuple[int | None, int]], int]:
     """Where each piece begins and about how many events it has; and how many have no time.
 
     The server tells the times about which each day can be cut into equal parts: where they lie exactly does not matter,
@@ -83,7 +96,7 @@ def _cuts(moment: Point, span: Span) -> tuple[list[tuple[int | None, int]], int]
     percents = [100 * number / _CUTS for number in range(_CUTS)]
     asked = {"percentiles": {"field": _TIME, "percents": percents, "keyed": False}}
     found: Any = moment.ask(
-        query=narrow.query(Search(span=span), ()),
+        query=query,
         size=0,
         track_total_hits=False,
         aggregations={
@@ -98,5 +111,16 @@ def _cuts(moment: Point, span: Span) -> tuple[list[tuple[int | None, int]], int]
         for part in range(parts):
             if (time := day["times"]["values"][part * _CUTS // parts]["value"]) is not None:
                 sizes[int(time)] = sizes.get(int(time), 0) + count // parts
-    first, *others = sorted(sizes.items()) or [(0, 0)]
-    return [(span.since, first[1]), *others], found["undated"]["doc_count"]
+    return _joined(sorted(sizes.items()), since), found["undated"]["doc_count"]
+
+
+def _joined(cuts: Iterable[tuple[int, int]], since: int | None) -> list[tuple[int | None, int]]:
+    """The same without cuts between which there is little: each piece costs the server a look at every day."""
+    found: list[tuple[int | None, int]] = [(since, 0)]
+    for time, size in cuts:
+        before, sum_ = found[-1]
+        if sum_ and sum_ + size > _EVENTS:
+            found.append((time, size))
+        else:
+            found[-1] = (before, sum_ + size)
+    return found

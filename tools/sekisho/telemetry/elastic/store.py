@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from sekisho.telemetry.elastic.letters import Letters
 from sekisho.telemetry.elastic.pieces import ElasticPiece
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.event import Event
-from sekisho.telemetry.query import Search, Span
+from sekisho.telemetry.query import Log, Search, Span
 
 
 class ElasticStore:
@@ -63,13 +63,13 @@ class ElasticStore:
         with connection.telling(), self.client() as client:
             return search.count(client, asked)
 
-    def pieces(self, span: Span) -> AbstractContextManager[Sequence[ElasticPiece]]:
-        """All events of a span, as they are at one moment, for several processes to read.
+    def pieces(self, span: Span, logs: Collection[Log] | None = None) -> AbstractContextManager[Sequence[ElasticPiece]]:
+        """All events of a span, as they are at one moment, for several processes to read; only of `logs`, if given.
 
         Raises:
             Missing: Elasticsearch cannot be reached, or not all of it.
         """
-        return pieces.pieces(self.settings, span)
+        return pieces.pieces(self.settings, span, logs)
 
     def lay_out(self) -> None:
         """Put the index template.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from sekisho.telemetry.embedded.manifest import Manifest
 from sekisho.telemetry.embedded.pieces import EmbeddedPiece
 from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Event
-from sekisho.telemetry.query import Search, Span
+from sekisho.telemetry.query import Log, Search, Span
 
 
 class EmbeddedStore:
@@ -43,7 +43,11 @@ class EmbeddedStore:
 
         return search.count(self.folder, asked)
 
-    def pieces(self, span: Span) -> AbstractContextManager[Sequence[EmbeddedPiece]]:
+    def pieces(
+        self,
+        span: Span,
+        logs: Collection[Log] | None = None,  # noqa: ARG002 - Parquet has them no sooner than all
+    ) -> AbstractContextManager[Sequence[EmbeddedPiece]]:
         """All events of a span, as they are at one moment, for several processes to read."""
         return pieces.pieces(self.folder, span)
 
