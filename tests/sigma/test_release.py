@@ -74,6 +74,17 @@ def test_a_release_says_its_version_and_what_it_changes(state: Path, tmp_path: P
     }
 
 
+def test_a_version_is_only_text(tmp_path: Path) -> None:
+    said = "Release Date: \x1b[31m2026\x7f-08\ufffe\nLabel: N/A\n" + "x" * 10_000 + ": \n: y\n\x00"
+    path = tmp_path / os.fsdecode(b"odd\xff\x1b.zip")
+    taking.take(tmp_path, zipped(path, {**GOOD, "version.txt": said.encode() + b"\xff\xfe"}))
+    found = held.of(tmp_path)
+    assert found is not None
+    assert (found.current.version, found.current.archive) == ("[31m2026-08", "odd.zip")
+    names = zipped(tmp_path / "none.zip", {"rules/a.yml": document("a")})
+    assert taking.take(tmp_path, names).release.version is None
+
+
 def test_the_release_before_is_kept_and_can_be_gone_back_to(state: Path, tmp_path: Path) -> None:
     archives = [zipped(tmp_path / f"{key}.zip", {"rules/x.yml": document(key)}) for key in "bc"]
     for path in archives:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 
+from sekisho.cli.choosing import tell_unknown
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import moment_of
 from sekisho.core.errors import BadInput
@@ -95,6 +96,7 @@ def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Rulese
     if paths:
         return rulesets.read(paths, state if keep else None)
     found = active.active(state, detection.read(), keep=keep)
+    tell_unknown(found)
     return found.ruleset, found.cache
 
 

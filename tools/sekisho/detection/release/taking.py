@@ -95,7 +95,7 @@ def _unpacked(path: Path, folder: Path) -> Release:
         )
     return Release(
         sha256=found.sha256,
-        archive=path.name,
+        archive=_plain(path.name),
         version=said.get("Label") or said.get("Release Date") or top.removeprefix("sigma-") or None,
         commit=said.get("Commit-Hash") or found.commit,
         files=count,
@@ -119,4 +119,10 @@ def _write(path: Path, place: Path, data: bytes) -> None:
 def _said(data: bytes) -> dict[str, str]:
     """What `version.txt` says: `Release Date`, `Label` and `Commit-Hash`, a line each."""
     lines = [line.partition(":") for line in data[:4096].decode(errors="replace").splitlines()]
-    return {name.strip(): value.strip()[:100] for name, _, value in lines if value.strip() not in {"", "N/A"}}
+    said = {_plain(name): _plain(value)[:100] for name, _, value in lines}
+    return {name: value for name, value in said.items() if value not in {"", "N/A"}}
+
+
+def _plain(text: str) -> str:
+    """Others' text, without what cannot be printed, or be written to a file as UTF-8."""
+    return "".join(filter(str.isprintable, text)).strip()
