@@ -14,7 +14,7 @@ from sekisho.telemetry.embedded.arrivals import BatchesOf
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import Event
 from test_command import alerts, run
-from watching import HOUR, OURS, beside_them, kept, known, wanted, watching
+from watching import HOUR, OURS, beside_them, home, kept, known, wanted, watching
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +96,14 @@ def test_a_store_that_came_back_from_a_backup_is_read_again(events: list[Event],
     assert kept(tmp_path).items() >= wanted(events[:10] + events[20:]).items()
 
 
-def test_as_a_user_runs_it(tmp_path: Path) -> None:
+def test_as_a_user_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "state"
+    for name, value in home(tmp_path / "home", "0s").items():
+        monkeypatch.setenv(name, value)
     hits = sorted(OURS.rglob("hit.ndjson"))
     run("ingest", *hits, "--state", state)
-    rules = ("--rules", OURS, "--state", state)
-    first = alerts("watch", *rules, "--lateness", 0, "--once")
-    detected = alerts("detect", *rules, "--store")
+    first = alerts("watch", "--state", state, "--once")
+    detected = alerts("detect", "--rules", OURS, "--state", state, "--store")
 
     def told(some: list[dict[str, Any]], *without: str) -> list[str]:
         return sorted(json.dumps({k: v for k, v in one.items() if k not in without}, sort_keys=True) for one in some)
@@ -113,7 +114,7 @@ def test_as_a_user_runs_it(tmp_path: Path) -> None:
     of_runs = [[one for one in some if not single(one)] for some in (first, detected)]
     assert told(of_runs[0], *own, "event_ids", "host", "user") == told(of_runs[1], "event_ids", "host", "user")
     assert of_runs[0], "no correlation was raised"
-    assert alerts("watch", *rules, "--lateness", 0, "--once") == []
+    assert alerts("watch", "--rules", OURS, "--state", state, "--once") == []
     assert alerts("alerts", "--state", state) == first
     assert alerts("alerts", "--state", state, "--after", len(first) - 2) == first[-2:]
     high = alerts("alerts", "--state", state, "--level", "high")

@@ -26,7 +26,7 @@ from sekisho.detection.matching.engine import Engine
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.query import Search
 from test_command import SEKISHO, run
-from watching import kept
+from watching import home, kept
 
 BEGIN = datetime(2026, 11, 24, tzinfo=UTC)
 RULES = [
@@ -97,12 +97,14 @@ class Coming:
             self.put()
 
 
-def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
+def kill_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, seed: int) -> None:
+    for name, value in home(tmp_path / "home", "1s").items():
+        monkeypatch.setenv(name, value)
     rules, state, chance = tmp_path / "rules.yml", tmp_path / "state", random.Random(seed)
     rules.write_text(yaml.safe_dump_all(RULES))
     ruleset = load.load([rules])
     store, fell, told = EmbeddedStore(state / "events"), 0, Counter[str]()
-    words = [SEKISHO, "watch", "--rules", rules, "--state", state, "--lateness", "1", "--workers", "1", "--json"]
+    words = [SEKISHO, "watch", "--rules", rules, "--state", state, "--workers", "1", "--json"]
     with Coming(store, seed) as coming, (tmp_path / "told").open("w+b") as out, (tmp_path / "err").open("w+b") as err:
         while fell < kills:
             one = subprocess.Popen(words, stdout=out, stderr=err)
@@ -140,10 +142,14 @@ def whole_lines(path: Path) -> list[bytes]:
 
 
 @pytest.mark.slow
-def test_killed_at_some_random_moments_no_alert_is_lost_or_told_twice(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, 10, seed=21)
+def test_killed_at_some_random_moments_no_alert_is_lost_or_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_at_random(tmp_path, monkeypatch, 10, seed=21)
 
 
 @pytest.mark.kills
-def test_killed_at_a_hundred_random_moments_no_alert_is_lost_or_told_twice(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, 100, seed=22)
+def test_killed_at_a_hundred_random_moments_no_alert_is_lost_or_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_at_random(tmp_path, monkeypatch, 100, seed=22)

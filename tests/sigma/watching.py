@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -49,6 +51,16 @@ def beside_them(folder: Path) -> list[Event]:
         ingest(paths, writer, JAPAN, lambda _: None, Workers(0))
     once = {one.id: one for one in store.search(Search())}  # written by hand, some have a cursor of others
     return sorted(once.values(), key=lambda one: (one.time or 0, one.id))
+
+
+def home(folder: Path, lateness: str) -> dict[str, str]:
+    """The environment of a command by whose policy correlations wait for so long."""
+    shutil.copytree(OURS.parent / "policies", folder / "policies")
+    path = folder / "policies" / "detection.yml"
+    text, changed = re.subn(r"(?m)^lateness: .*$", f"lateness: {lateness}", path.read_text(encoding="utf-8"))
+    assert changed == 1
+    path.write_text(text, encoding="utf-8")
+    return {"SEKISHO_HOME": str(folder)}
 
 
 def wanted(events: Sequence[Event]) -> dict[str, tuple[str, str | None]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sekisho.cli.detect import level_of, show
+from sekisho.cli.detect import level_of, line
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say
 from sekisho.cli.times import moment_of
 from sekisho.core.language import Both
@@ -33,7 +33,7 @@ def alerts(
     ledger, count = open_ledger(state), 0
     try:
         for found in ledger.alerts(after=after, level=level_of(level), since=moment_of(since), until=moment_of(until)):
-            show(found, as_json=as_json)
+            typer.echo(line(found, as_json=as_json))
             count += 1
     finally:
         ledger.close()

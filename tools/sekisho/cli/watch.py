@@ -6,18 +6,18 @@ import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sekisho.cli.bar import Bar
-from sekisho.cli.detect import CacheOption, RulesOption, StrictOption, show, tell_unusable
+from sekisho.cli.detect import CacheOption, RulesOption, StrictOption, line, rules_of, tell_unusable
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, asked, say
 from sekisho.core.errors import BadInput, SekishoError
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
-from sekisho.detection import rulesets
 from sekisho.detection.alerts.ledger import open_ledger
 from sekisho.detection.detect import ASIDE, Detector
 from sekisho.detection.matching import correlate
@@ -25,6 +25,7 @@ from sekisho.detection.matching.engine import Engine
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.detection.watch import Watch
+from sekisho.policy import detection
 from sekisho.telemetry import stores
 from sekisho.telemetry.arrivals import Source
 from sekisho.telemetry.embedded.arrivals import BatchesOf
@@ -40,10 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(
-    rules: RulesOption,
-    lateness: Annotated[
-        int, typer.Option("--lateness", min=0, help="Seconds for which correlations wait for late events.")
-    ] = 300,
+    rules: RulesOption = None,
     once: Annotated[bool, typer.Option("--once", help="Judge what has arrived until now, and end.")] = False,
     workers: Annotated[int | None, typer.Option("--workers", min=0, help="How many processes; all processors.")] = None,
     strict: StrictOption = False,
@@ -56,14 +54,15 @@ def watch(
 
     Each alert is kept before it is told: `sekisho alerts` lists them. With --json one object a line.
     """
-    ruleset, cache = rulesets.read(rules, None if no_cache else state)
+    lateness = detection.read().lateness // timedelta(microseconds=1)
+    ruleset, cache = rules_of(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
     scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
     with Workers(workers) as some, _alone(state):  # in this order: the processes must not hold the lock
         ledger = open_ledger(state, create=True)
         try:
-            one = Watch(detector, _source(state), ledger, lateness * 1_000_000, some)
+            one = Watch(detector, _source(state), ledger, lateness, some)
             count = _run(one, once=once, as_json=as_json)
         finally:
             ledger.close()
@@ -77,7 +76,7 @@ def _run(one: Watch, *, once: bool, as_json: bool) -> int:
     while True:
         try:
             for found in one.round():
-                show(found, as_json=as_json)
+                typer.echo(line(found, as_json=as_json))
                 count += 1
             told = ""
         except SekishoError as error:

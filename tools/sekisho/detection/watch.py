@@ -19,7 +19,7 @@ from sekisho.detection.alerts.waiting import Waiting
 from sekisho.detection.detect import Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Correlated, Match
-from sekisho.telemetry.arrivals import Gone, Piece, Source
+from sekisho.telemetry.arrivals import Gone, News, Source
 from sekisho.telemetry.workers import Workers
 
 Told = dict[str, Any]
@@ -73,9 +73,9 @@ class Watch:
         self.behind = behind
         yield from new
 
-    def _matched(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, list[Match]]]:
-        """Pieces in their order, and what matched in each."""
-        waiting = deque[tuple[Piece, Future[list[Match]]]]()
+    def _matched(self, pieces: Iterable[News]) -> Iterator[tuple[News, list[Match]]]:
+        """Newss in their order, and what matched in each."""
+        waiting = deque[tuple[News, Future[list[Match]]]]()
         rest = iter(pieces)
         while True:
             while len(waiting) <= self._workers.ahead and (piece := next(rest, None)) is not None:
@@ -85,7 +85,7 @@ class Watch:
             piece, future = waiting.popleft()
             yield piece, future.result()
 
-    def _keep(self, piece: Piece, matches: Iterable[Match], arrived: int) -> list[Told]:
+    def _keep(self, piece: News, matches: Iterable[Match], arrived: int) -> list[Told]:
         """Keep what matched in a piece, and that it was read."""
         rules, found = self._ruleset.rules, list[Alert]()
         with self._ledger.transaction() as db:
@@ -103,8 +103,8 @@ class Watch:
         return _kept(correlate.identity(run), run.time, alert.correlated_as_json(run))
 
 
-def _judge(key: int, piece: Piece) -> list[Match]:
-    detector = detect.of(key)
+def _judge(key: int, piece: News) -> list[Match]:
+    detector = detect.known(key)
     return [match for events in piece.events() for match in detector.in_events(events)]
 
 

@@ -15,7 +15,7 @@ class Gone(Exception):  # noqa: N818 - says what happened to it
     """What was to be read was merged or let go meanwhile: the store is to be asked again."""
 
 
-class Piece(Protocol):
+class News(Protocol):
     """Some events that are new. It can be sent to another process."""
 
     @property
@@ -36,7 +36,7 @@ class Arrivals(NamedTuple):
     To go through the pieces may raise `Gone` too.
     """
 
-    pieces: Iterable[Piece]
+    pieces: Iterable[News]
     after: Position
 
 
