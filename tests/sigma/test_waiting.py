@@ -210,6 +210,19 @@ def test_a_correlation_that_asks_for_something_else_begins_anew(tmp_path: Path) 
         assert not list(Waiting(after, 0).judged(db, 0, 0)), "of what arrived from now on only"
 
 
+def test_what_is_held_is_let_go_of_by_its_arrival(tmp_path: Path) -> None:
+    found = ruleset(tmp_path, "event_count", condition={"gte": 2})
+    waiting = Waiting(found, LATENESS)
+    with ledger() as kept:
+        with kept.transaction() as db:
+            for number, arrived in enumerate((10 * SECOND, 20 * SECOND, 20 * SECOND)):
+                one = match(found, number, number)
+                waiting.hold(db, one_id(found, one), one, arrived)
+        assert kept.forget(20 * SECOND) == 1
+        with kept.transaction() as db:
+            assert [one.opened for one in waiting.judged(db, 60 * SECOND, 60 * SECOND)] == ["2"]
+
+
 def test_facts_of_any_kind_come_back_as_they_were() -> None:
     found = rules(7)
     values = ("ü", 1, -1.5, True, None, 2**64 - 1)

@@ -119,6 +119,8 @@ def test_as_a_user_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert alerts("alerts", "--state", state, "--after", len(first) - 2) == first[-2:]
     high = alerts("alerts", "--state", state, "--level", "high")
     assert high == [one for one in first if one["level"] in {"high", "critical"}] != first
+    run("store", "tidy", "--state", state)
+    assert alerts("alerts", "--state", state) == first, "alerts stay"
     assert "no level" in run("alerts", "--state", state, "--level", "loud", code=2).stderr
 
 

@@ -141,6 +141,16 @@ class Ledger:
         """Forget, within a transaction, how far a store's places were read."""
         self._connection.execute("DELETE FROM position WHERE store = ?", (store,))
 
+    def forget(self, before: int) -> int:
+        """Let go of matches that were held for correlations and arrived before a time (microseconds); how many.
+
+        Raises:
+            Missing: the file cannot be written.
+        """
+        with self.transaction() as db:
+            db.execute("DELETE FROM waiting WHERE due < ?", (before,))
+            return db.execute("DELETE FROM held WHERE arrived < ?", (before,)).rowcount
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -165,7 +175,8 @@ def open_ledger(folder: Path, *, create: bool = False) -> Ledger:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         _lay_out(connection, path)
-        path.chmod(0o600)
+        if create:
+            path.chmod(0o600)
     except sqlite3.OperationalError as error:
         raise _unwritten(path, error) from error
     except sqlite3.DatabaseError as error:
