@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sekisho.telemetry.arrivals import Arrivals
 from sekisho.telemetry.embedded.arrivals import BatchesOf
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import Event
@@ -76,6 +77,29 @@ def test_what_was_read_is_not_read_again_after_a_merge(events: list[Event], tmp_
         arrivals = source.beyond(position)
         assert [event.id for piece in arrivals.pieces for some in piece.events() for event in some] == [day[7].id]
         assert not list(source.beyond(arrivals.after).pieces)
+
+
+def test_parts_of_before_batches_had_numbers_are_read_first_and_once(events: list[Event], tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    source, day = BatchesOf(store.folder), [event._replace(time=events[-1].time) for event in events[:9]]
+    with store.writing() as writer:
+        for event in day[:7]:
+            writer.put([event])
+    path = store.folder / "manifest.json"
+    before = json.loads(path.read_bytes())
+    parts = [{name: value for name, value in part.items() if name != "batch"} for part in before["parts"]]
+    path.write_text(json.dumps({"version": 2, "parts": parts}))
+
+    def new(arrivals: Arrivals) -> list[bytes]:
+        return [event.id for piece in arrivals.pieces for some in piece.events() for event in some]
+
+    first = source.beyond({})
+    assert sorted(new(first)) == sorted(event.id for event in day[:7])
+    with store.writing() as writer:
+        writer.put([day[7]])
+        assert len(writer.manifest.parts) == 1, "all were merged, those of before too"
+        writer.put([day[8]])
+    assert sorted(new(source.beyond(first.after))) == sorted(event.id for event in day[7:9])
 
 
 def test_a_store_that_came_back_from_a_backup_is_read_again(events: list[Event], tmp_path: Path) -> None:
