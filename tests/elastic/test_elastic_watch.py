@@ -13,7 +13,8 @@ from conftest import Place, place_of, settings_of
 from sekisho.telemetry.elastic import template
 from sekisho.telemetry.elastic.arrivals import ShardsOf
 from sekisho.telemetry.event import Event, partition
-from watching import HOUR, beside_them, kept, known, wanted, watching
+from test_command import alerts
+from watching import HOUR, beside_them, kept, known, ours, wanted, watching
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -73,6 +74,15 @@ def test_a_node_that_was_killed_and_an_index_that_was_deleted_change_no_alert(
     assert kept(place.folder) == wanted(events)
     assert known(told) == kept(place.folder)
     assert not rounds(place, now)
+
+
+def test_as_a_user_runs_it(place: Place, events: list[Event]) -> None:
+    put(place, events)
+    told = alerts("watch", "--state", place.folder, "--once")
+    single = {one["alert_id"]: (one["rule_id"], one["timestamp"]) for one in told}
+    of_runs = {rule.id for rule in ours().correlations}
+    assert single == {key: one for key, one in wanted(events).items() if one[0] not in of_runs}
+    assert alerts("watch", "--state", place.folder, "--once") == []
 
 
 def test_what_comes_while_it_is_read_is_read_in_the_next_round(place: Place, events: list[Event]) -> None:

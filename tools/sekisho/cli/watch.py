@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,25 +60,33 @@ def watch(
     tell_unusable(ruleset.unusable, strict=strict)
     scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
+    shown = sys.stdout.isatty()
     with Workers(workers) as some, _alone(state):  # in this order: the processes must not hold the lock
         ledger = open_ledger(state, create=True)
         try:
             one = Watch(detector, _source(state), ledger, lateness, some)
-            count = _run(one, once=once, as_json=as_json)
+            with Bar(quiet=not (shown or sys.stderr.isatty()), endless=True, among=shown) as bar:
+                count = _run(one, bar, once=once, as_json=as_json)
         finally:
             ledger.close()
     if not as_json:
         typer.echo(say(Both(f"新しいアラート {count:,}件", f"{count:,} new alerts")), err=True)
 
 
-def _run(one: Watch, *, once: bool, as_json: bool) -> int:
+def _run(one: Watch, bar: Bar, *, once: bool, as_json: bool) -> int:
     """Rounds; how many alerts were new."""
-    bar, told, count = Bar(quiet=True), "", 0
+    events, alerts, told = 0, 0, ""
+
+    def tell(some: int) -> None:
+        nonlocal events
+        events += some
+        bar.show(Both(f"イベント {events:,}件、アラート {alerts:,}件", f"{events:,} events, {alerts:,} alerts"))
+
     while True:
         try:
-            for found in one.round():
-                typer.echo(line(found, as_json=as_json))
-                count += 1
+            for found in one.round(tell):
+                bar.print(line(found, as_json=as_json))
+                alerts += 1
             told = ""
         except SekishoError as error:
             if once:
@@ -86,7 +95,7 @@ def _run(one: Watch, *, once: bool, as_json: bool) -> int:
                 told = str(error)
                 bar.tell(error.told(asked()))
         if once and not one.behind:
-            return count
+            return alerts
         if told or not one.behind:
             time.sleep(_REST)
 

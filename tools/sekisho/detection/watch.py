@@ -23,6 +23,7 @@ from sekisho.telemetry.arrivals import Gone, News, Source
 from sekisho.telemetry.workers import Workers
 
 Told = dict[str, Any]
+_Judged = tuple[list[Match], int]  # what matched, and of how many events
 
 
 def present() -> int:
@@ -48,8 +49,10 @@ class Watch:
         self._ledger, self._workers, self._clock = ledger, workers, clock
         self._waiting = Waiting(self._ruleset, lateness)
 
-    def round(self) -> Iterator[Told]:
+    def round(self, tell: Callable[[int], None] = lambda _: None) -> Iterator[Told]:
         """Judge what has arrived; the alerts that are new, as programs read them, each when it is durable.
+
+        `tell` is told now and then how many events were judged.
 
         Raises:
             SekishoError: the store cannot be read, or the ledger cannot be written.
@@ -59,8 +62,9 @@ class Watch:
         arrivals = self._source.beyond(before)
         arrived = self._clock()
         try:
-            for piece, matches in self._matched(arrivals.pieces):
+            for piece, (matches, count) in self._matched(arrivals.pieces):
                 yield from self._keep(piece, matches, arrived)
+                tell(count)
         except Gone:
             return
         with self._ledger.transaction() as db:
@@ -73,9 +77,9 @@ class Watch:
         self.behind = behind
         yield from new
 
-    def _matched(self, pieces: Iterable[News]) -> Iterator[tuple[News, list[Match]]]:
-        """Newss in their order, and what matched in each."""
-        waiting = deque[tuple[News, Future[list[Match]]]]()
+    def _matched(self, pieces: Iterable[News]) -> Iterator[tuple[News, _Judged]]:
+        """Pieces in their order, and what matched in each."""
+        waiting = deque[tuple[News, Future[_Judged]]]()
         rest = iter(pieces)
         while True:
             while len(waiting) <= self._workers.ahead and (piece := next(rest, None)) is not None:
@@ -103,9 +107,12 @@ class Watch:
         return _kept(correlate.identity(run), run.time, alert.correlated_as_json(run))
 
 
-def _judge(key: int, piece: News) -> list[Match]:
-    detector = detect.known(key)
-    return [match for events in piece.events() for match in detector.in_events(events)]
+def _judge(key: int, piece: News) -> _Judged:
+    detector, matches, count = detect.known(key), list[Match](), 0
+    for events in piece.events():
+        matches += detector.in_events(events)
+        count += len(events)
+    return matches, count
 
 
 def _kept(key: str, when: int | None, told: Told) -> Alert:
