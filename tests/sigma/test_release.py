@@ -268,6 +268,38 @@ def test_what_is_no_file_is_refused(state: Path, tmp_path: Path) -> None:
         taking.take(state, tmp_path / "large")
 
 
+def test_the_command_tells_what_is_wrong_and_where(state: Path, tmp_path: Path) -> None:
+    bad = zipped(
+        tmp_path / "bad.zip", {"rules/a.yml": document("a"), "rules/b.yml": document("a"), "rules/c.yml": b"["}
+    )
+    told = run("rules", "import", bad, "--state", state, "--lang", "ja", code=2).stderr
+    assert f"{bad}: 正しくないルールが2件ある" in told
+    assert "rules/b.yml: idが rules/a.yml と同じ" in told
+    assert "Traceback" not in told
+    run("rules", "import", tmp_path / "gone.zip", "--state", state, code=3)
+
+
+def test_one_that_was_stopped_before_its_last_step_never_was(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = held.of(state)
+    path = zipped(tmp_path / "b.zip", {"rules/b.yml": document("b")})
+    with monkeypatch.context() as patch:
+        patch.setattr(held, "write_atomic", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            taking.take(state, path)
+    assert held.of(state) == before
+    found = held.rules(state)
+    assert found is not None
+    assert (found / "rules" / "a.yml").read_bytes() == GOOD["rules/a.yml"]
+    taking.take(state, tmp_path / "good.zip", only_look=True)
+    assert [one.name for one in (state / "rules").iterdir() if one.is_dir()] == [found.name], "what it left is gone"
+
+
+def _stopped(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_one_import_at_a_time(state: Path, tmp_path: Path) -> None:
     with (state / "rules" / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -13,7 +13,7 @@ import typer
 
 from sekisho.cli.choosing import tell_unknown
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
-from sekisho.cli.times import moment_of
+from sekisho.cli.times import span_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 from sekisho.detection import active, rulesets
@@ -73,7 +73,7 @@ def detect(
             Both("--events か --store のどちらか一つを指定する", "give either --events or --store"),
             Both("例: --events log.json", "such as --events log.json"),
         )
-    span = Span(moment_of(since), moment_of(until))
+    span = span_of(since, until, ("--from", "--to"))
     if span != Span() and not from_store:
         raise BadInput(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),

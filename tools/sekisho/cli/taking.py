@@ -68,7 +68,7 @@ def _tell(outcome: Outcome, *, only_look: bool) -> None:
     else:
         when = japan(stamp(before.imported))
         told = Both(
-            f"前回は {_version(before).ja}({when} に取込み)",
+            f"前回は{_version(before).ja}({when} に取込み)",
             f"before: {_version(before).en}, imported {when} (Japan time)",
         )
         typer.echo(visible(say(told)))

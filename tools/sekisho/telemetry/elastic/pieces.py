@@ -27,7 +27,8 @@ _DAYS = 20_000  # more than there are between the first year and the last
 _FIELDS = ("event.original", "log.file.path", "log.offset", "sekisho.time", "sekisho.ecs", "host.name", "user.name")
 _TIME = "sekisho.time"
 _EARLIEST = -(2**63)
-_UNDATED = {"bool": {"must_not": {"exists": {"field": _TIME}}}}
+_DATED = {"exists": {"field": _TIME}}
+_UNDATED = {"bool": {"must_not": _DATED}}
 
 
 class ElasticPiece(NamedTuple):
@@ -68,13 +69,13 @@ def pieces(settings: Settings, span: Span, logs: Collection[Log] | None) -> Iter
             ElasticPiece(
                 settings,
                 moment.id,
-                narrow.every(_of(Span(since, until)), *only),
+                narrow.every(_DATED, _of(Span(since, until)), *only),
                 _EARLIEST if since is None else since,
                 size,
             )
             for (since, size), (until, _) in pairwise([*sizes, (span.until, 0)])
         ]
-        if span == Span():
+        if span == Span() and undated:
             found.append(ElasticPiece(settings, moment.id, narrow.every(_UNDATED, *only), None, undated))
         yield found
 
@@ -95,7 +96,7 @@ def _cuts(moment: Point, query: Query, since: int | None) -> tuple[list[tuple[in
     """
     percents = [100 * number / _CUTS for number in range(_CUTS)]
     asked = {"percentiles": {"field": _TIME, "percents": percents, "keyed": False}}
-    found: Any = moment.ask(
+    answer: Any = moment.ask(
         query=query,
         size=0,
         track_total_hits=False,
@@ -103,7 +104,9 @@ def _cuts(moment: Point, query: Query, since: int | None) -> tuple[list[tuple[in
             "days": {"terms": {"field": "_index", "size": _DAYS}, "aggregations": {"times": asked}},
             "undated": {"missing": {"field": _TIME}},
         },
-    )["aggregations"]
+    )
+    if (found := answer.get("aggregations")) is None:  # no index is there yet
+        return [], 0
     sizes: dict[int, int] = {}
     for day in found["days"]["buckets"]:
         count = day["doc_count"]
