@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 
-from sekisho.telemetry.event import Event, Reject
+from sekisho.telemetry.event import Aside, Event, Reject
 from sekisho.telemetry.query import Log, Search, Span
 
 Ready = TypeVar("Ready")
@@ -112,3 +112,6 @@ class Store(Protocol):
         Raises:
             Missing: not all of it can be read.
         """
+
+    def set_aside(self) -> Iterator[Aside]:
+        """What could not be read as an event: what was set aside last comes first, then as it stood in its file."""

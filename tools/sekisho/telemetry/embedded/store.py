@@ -12,12 +12,12 @@ import pyarrow as pa
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
+from sekisho.telemetry.embedded import aside, pieces, whole
 from sekisho.telemetry.embedded import manifest as manifests
-from sekisho.telemetry.embedded import pieces, whole
 from sekisho.telemetry.embedded.manifest import Manifest
 from sekisho.telemetry.embedded.pieces import EmbeddedPiece
 from sekisho.telemetry.embedded.writer import Writer
-from sekisho.telemetry.event import Event
+from sekisho.telemetry.event import Aside, Event
 from sekisho.telemetry.query import Log, Search, Span
 
 
@@ -50,6 +50,10 @@ class EmbeddedStore:
     ) -> AbstractContextManager[Sequence[EmbeddedPiece]]:
         """All events of a span, as they are at one moment, for several processes to read."""
         return pieces.pieces(self.folder, span)
+
+    def set_aside(self) -> Iterator[Aside]:
+        """What could not be read as an event: what was set aside last comes first, then as it stood in its file."""
+        return aside.of(self.folder)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
