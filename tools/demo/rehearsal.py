@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,7 @@ def rehearse(number: int) -> None:
     chapter(number, "攻撃の予行: 監視は気づくか", "A harmless attack rehearsal: is it noticed?")
     alerts = BUILD / "alerts.ndjson"
     with _running("ship", to=BUILD / "ship.log"), _running("watch", "--json", to=alerts):
-        time.sleep(1)
-        begun = time.monotonic()
+        since, begun = datetime.now(UTC).isoformat(), time.monotonic()
         for told, command in DONE.values():
             console.print(f"  {TERMINAL.upper()}: {told}")
             mishap(TERMINAL, f"{command} >/dev/null 2>&1")
@@ -46,7 +46,8 @@ def rehearse(number: int) -> None:
             seconds = time.monotonic() - begun
             if seconds > PATIENCE:
                 raise Stopped(f"no alert within {PATIENCE:.0f} s: {', '.join(sorted(missing))}")
-            titles = {one["rule_title"] for one in _lines(alerts) if one["host"] == TERMINAL}
+            new = [one for one in _lines(alerts) if one["host"] == TERMINAL and one["timestamp"] >= since]
+            titles = {one["rule_title"] for one in new}
             noticed |= dict.fromkeys(titles & missing, seconds)
             time.sleep(0.1)
     for title, seconds in noticed.items():

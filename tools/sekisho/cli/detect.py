@@ -11,24 +11,31 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 
+from sekisho.cli.choosing import tell_unknown
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import span_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.detection import rulesets
+from sekisho.detection import active, rulesets
 from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
 from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
 from sekisho.detection.scan import automaton
+from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
+from sekisho.policy import detection
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
 RulesOption = Annotated[
-    list[Path], typer.Option("--rules", help="Files or folders of Sigma rules; several may follow.")
+    list[Path] | None,
+    typer.Option(
+        "--rules",
+        help="Files or folders of Sigma rules; several may follow. Without it the rules of policies/detection.yml.",
+    ),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="A rule that cannot be used is an error.")]
 CacheOption = Annotated[bool, typer.Option("--no-cache", help="Read the rules anew, and keep nothing.")]
@@ -40,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def detect(
-    rules: RulesOption,
+    rules: RulesOption = None,
     events: Annotated[
         list[Path] | None, typer.Option("--events", help="Files: NDJSON, EVTX, logs; plain, gz or zip.")
     ] = None,
@@ -72,7 +79,7 @@ def detect(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset, cache = rulesets.read(rules, None if no_cache else state)
+    ruleset, cache = _rules(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
     scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
@@ -83,6 +90,14 @@ def detect(
     )
     if threshold is not None and worst >= threshold:
         raise typer.Exit(1)
+
+
+def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Ruleset, Cache | None]:
+    if paths:
+        return rulesets.read(paths, state if keep else None)
+    found = active.active(state, detection.read(), keep=keep)
+    tell_unknown(found)
+    return found.ruleset, found.cache
 
 
 def _of_files(detector: Detector, events: Sequence[Path], workers: int | None, *, as_json: bool) -> int:

@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
+from typing import TypeVar
 
 from sekisho.detection import detect
 from sekisho.detection.detect import Answer, Detector
@@ -20,6 +22,7 @@ from sekisho.telemetry.store import Piece, Store
 from sekisho.telemetry.workers import Workers
 
 Bound = tuple[bool, int]
+Result = TypeVar("Result")
 
 
 def answers(
@@ -32,7 +35,8 @@ def answers(
         BadInput: it is damaged.
     """
     with store.pieces(span, routing.logs(detector.engine.ruleset.rules)) as pieces:
-        yield from in_order([_bound(one.since) for one in pieces], _found(detector, pieces, workers, tell))
+        found = each(pieces, partial(_in_piece, detector.key), workers, tell)
+        yield from in_order([_bound(one.since) for one in pieces], found)
 
 
 def in_order(bounds: Sequence[Bound], some: Iterable[Answer]) -> Iterator[Answer]:
@@ -49,17 +53,17 @@ def in_order(bounds: Sequence[Bound], some: Iterable[Answer]) -> Iterator[Answer
         del kept[:ready]
 
 
-def _found(
-    detector: Detector, pieces: Sequence[Piece], workers: Workers, tell: Callable[[int, int], None]
-) -> Iterator[Answer]:
-    """What each piece has, in their order."""
-    waiting = deque[tuple[Piece, Future[Answer]]]()
+def each(
+    pieces: Sequence[Piece], work: Callable[[Piece], Result], workers: Workers, tell: Callable[[int, int], None]
+) -> Iterator[Result]:
+    """What work on each piece gives, in their order; `tell` is told as above."""
+    waiting = deque[tuple[Piece, Future[Result]]]()
     rest = iter(pieces)
     size, done = sum(one.size for one in pieces), 0
     tell(done, size)
     while True:
         while len(waiting) <= workers.ahead and (one := next(rest, None)) is not None:
-            waiting.append((one, workers.submit(_in_piece, detector.key, one)))
+            waiting.append((one, workers.submit(work, one)))
         if not waiting:
             return
         piece, future = waiting.popleft()
