@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -90,6 +90,10 @@ class Frail:
         if fate < 0.4:
             raise Cut
         return added
+
+    def begin(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Callable[[], Added]:
+        added = self.put(events, rejects)
+        return lambda: added
 
 
 def told(store: EmbeddedStore) -> list[tuple[bytes, bytes]]:

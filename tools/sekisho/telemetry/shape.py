@@ -18,6 +18,7 @@ from sekisho.telemetry.formats import json_lines
 # With one of these a record may have levels, or be of another source than it seems.
 _OTHERS = frozenset({*json_lines.LEVELS, *ecs.MARKS})
 _NOTHING: list[str | None] = [None] * len(Ecs._fields)
+_SENDER = Ecs._fields.index("agent__name")
 
 
 class Shape(NamedTuple):
@@ -42,9 +43,20 @@ def of(keys: tuple[str, ...]) -> Shape | None:
 
 
 def event(
-    shape: Shape, record: dict[str, Any], line: bytes, zone: tzinfo, file: str, fingerprint: bytes, offset: int
+    shape: Shape,
+    record: dict[str, Any],
+    line: bytes,
+    zone: tzinfo,
+    file: str,
+    fingerprint: bytes,
+    offset: int,
+    peer: str | None = None,
+    arrived: int | None = None,
 ) -> Event:
-    """The event of a record of this shape, which stood at an offset of a file that is known by its fingerprint."""
+    """The event of a record of this shape, which stood at an offset of a file that is known by its fingerprint.
+
+    `peer` and `arrived` say who sent it, and when it came (microseconds since 1970, UTC).
+    """
     time = None
     for name, of_it in shape.times:
         if (value := record[name]).__class__ is str:
@@ -62,4 +74,5 @@ def event(
             fields[place] = str(value)
         else:
             fields[place] = ecs.first(record, (name, *others))
-    return Event(key, time, line, file, offset, Ecs._make(fields), None)
+    fields[_SENDER] = peer
+    return Event(key, time, line, file, offset, Ecs._make(fields), arrived)
