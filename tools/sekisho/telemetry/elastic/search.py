@@ -12,7 +12,7 @@ import pyarrow as pa
 from elasticsearch import Elasticsearch, NotFoundError
 
 from sekisho.telemetry import conditions
-from sekisho.telemetry.elastic import document, narrow, template
+from sekisho.telemetry.elastic import document, narrow, shards, template
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.query import Search
 
@@ -42,14 +42,16 @@ def events(client: Elasticsearch, asked: Search, *, limit: int | None = None) ->
 def count(client: Elasticsearch, asked: Search) -> int:
     """How many events match."""
     if narrow.exact(asked):
-        client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
-        found = client.search(
-            index=template.EVENTS,
-            query=narrow.query(asked, ()),
-            size=0,
-            track_total_hits=True,
-            allow_no_indices=True,
-            allow_partial_search_results=False,
+        shards.refresh(client, template.EVENTS)
+        found = shards.awaited(
+            lambda: client.search(
+                index=template.EVENTS,
+                query=narrow.query(asked, ()),
+                size=0,
+                track_total_hits=True,
+                allow_no_indices=True,
+                allow_partial_search_results=False,
+            )
         )
         return int(found["hits"]["total"]["value"])
     with duckdb.connect() as db, closing(_pages(client, asked)) as pages:
@@ -58,9 +60,9 @@ def count(client: Elasticsearch, asked: Search) -> int:
 
 def _pages(client: Elasticsearch, asked: Search) -> Generator[list[Event], None, None]:
     """The candidates, in the order of the answer; all of one moment."""
-    client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
+    shards.refresh(client, template.EVENTS)
     try:
-        opened = client.open_point_in_time(index=template.EVENTS, keep_alive=_KEEP)
+        opened = shards.awaited(lambda: client.open_point_in_time(index=template.EVENTS, keep_alive=_KEEP))
     except NotFoundError:  # no index is there yet
         return
     point = opened["id"]
