@@ -119,9 +119,8 @@ class Shipper:
         tell(self._total)
 
     def _release(self, listing: Listing, at: Position) -> None:
-        for segment in listing.segments:
-            if not segment.open and (segment.name < at.name or (segment.name == at.name and segment.size <= at.offset)):
-                self._spool.release(segment.name)
+        done = [one for one in listing.segments if (one.name, one.size) <= (at.name, at.offset)]
+        self._spool.release([one.name for one in done if not one.open])
 
     def _position(self, spool: str) -> Position:
         front = Position(spool=spool)  # nothing is lost by beginning there: the store knows what it has
