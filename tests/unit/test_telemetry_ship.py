@@ -77,7 +77,7 @@ class Cut(Exception):  # noqa: N818 - a power cut
 
 
 class Frail:
-    """A store's writer that is cut off: before it took a batch, or after."""
+    """A store's writer that is cut off: before it took a batch, or after; it takes one when its end is asked for."""
 
     def __init__(self, writer: Taker, chance: random.Random) -> None:
         self._writer, self._chance = writer, chance
@@ -92,8 +92,7 @@ class Frail:
         return added
 
     def begin(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Callable[[], Added]:
-        added = self.put(events, rejects)
-        return lambda: added
+        return lambda: self.put(events, rejects)
 
 
 def told(store: EmbeddedStore) -> list[tuple[bytes, bytes]]:
