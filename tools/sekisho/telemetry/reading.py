@@ -100,7 +100,7 @@ def of_block(block: Block, memory: Memory | None, clock: Clock, origin: Origin) 
             continue
         offset, data = line
         record = _record(data)
-        if record is not None and (known_shape := shape.of(tuple(record))):
+        if record is not None and len(data) <= shape.LONGEST and (known_shape := shape.of(tuple(record))):
             events.append(shape.event(known_shape, record, data, zone, name, fingerprint, offset))
         else:
             more, aside = known(_of_line(offset, data, record, memory, clock), origin)
@@ -128,7 +128,8 @@ def event_of(sent: Sent, zone: tzinfo) -> Event | None:
     if record is None or journal.MARK in record:
         return None
     name, fingerprint = _sender(sent.peer, sent.file)
-    if sent.raw is sent.data and (known_shape := shape.of(tuple(record))):
+    plain = sent.raw is sent.data and len(sent.raw) <= shape.LONGEST
+    if plain and (known_shape := shape.of(tuple(record))):
         return shape.event(known_shape, record, sent.raw, zone, name, fingerprint, sent.offset, sent.peer, sent.at)
     _, text, time, own = json_lines.of_record(record, sent.data, zone)
     key = identity.of_own(own) if own else identity.of_place(fingerprint, sent.offset, sent.raw)

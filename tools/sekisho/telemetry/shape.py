@@ -17,6 +17,8 @@ from sekisho.telemetry.formats import json_lines
 
 # With one of these a record may have levels, or be of another source than it seems.
 _OTHERS = frozenset({*json_lines.LEVELS, *ecs.MARKS})
+# Octets of the longest record whose keys are looked up and kept: of such as a peer may make up, all fit into memory.
+LONGEST = 32 * 1024
 _NOTHING: list[str | None] = [None] * len(Ecs._fields)
 _SENDER = Ecs._fields.index("agent__name")
 
@@ -32,13 +34,13 @@ class Shape(NamedTuple):
     fields: Sequence[tuple[int, str, list[str]]]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def of(keys: tuple[str, ...]) -> Shape | None:
     """The shape of records of one level with these keys; None if one with these may be another."""
     if not _OTHERS.isdisjoint(keys):
         return None
     times = [(name, zone) for name, zone in json_lines.TIMES if name in keys]
-    fields = [(place, first, others) for place, (first, *others) in ecs.present(keys)]
+    fields = [(place, first, others) for place, (first, *others) in ecs.present(ecs.KNOWN.intersection(keys))]
     return Shape(times, json_lines.NUMBER in keys, fields)
 
 

@@ -29,6 +29,7 @@ OURS = frozenset(
 _LONGEST = 512  # characters of a name
 _DEEPEST = 20
 _SPACED = (b" :", b"\t:", b"\n:", b"\r:")
+_REMEMBERED = 32 * 1024  # octets of a source whose names are: of such as a peer may make up, all fit into memory
 _SIMPLE = frozenset({str, int, bool})
 
 
@@ -49,7 +50,7 @@ class Flat:
         self.values: dict[str, Any] = {}
         self.apart: set[str] = set()
         self._pairs = 0
-        if _SIMPLE.issuperset(map(type, record.values())):  # by far the most
+        if len(source) <= _REMEMBERED and _SIMPLE.issuperset(map(type, record.values())):  # by far the most
             self.values, self._pairs = record.copy(), len(record)
             for name in _not_taken(tuple(record)):
                 del self.values[name]
