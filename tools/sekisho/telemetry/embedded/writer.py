@@ -7,7 +7,7 @@ and the next writer removes it. An event that is there already is not taken agai
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sekisho.core.files import unwritten
@@ -41,6 +41,15 @@ class Writer:
         added = self.take([batch.ready()], self.manifest.short_files)
         tidy.merge(self)  # batches come as the terminals send them, and they may be small
         return added
+
+    def begin(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Callable[[], Added]:
+        """`put` the batch: nobody else is at work here, so there is nothing to wait for afterwards.
+
+        Raises:
+            Missing: as above.
+        """
+        added = self.put(events, rejects)
+        return lambda: added
 
     def short_files(self) -> dict[int, set[str]]:
         """How short files began, by that length."""
