@@ -80,7 +80,7 @@ class Detector:
             if isinstance(block, Broken):
                 unread += 1
                 continue
-            rows = block.data.split(b"\n")
+            rows = stream.rows(block.data)
             told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(rows)))
             if self.scanner is not None:
                 told = self.scanner.suspects(rows)
@@ -88,7 +88,7 @@ class Detector:
             try:
                 for number, suspects in told:
                     offset += sum(map(len, rows[before:number])) + number - before
-                    before, row = number, Block(offset, rows[number])
+                    before, row = number, Block(offset, bytes(rows[number]))
                     if suspects is not None and (found := self._in_json(row, suspects, clock, origin)) is not None:
                         matches += (self.match(*one, origin.name, lines + number + 1) for one in found)
                         continue

@@ -43,16 +43,14 @@ _record = msgspec.json.Decoder(_Record)
 _any = msgspec.json.Decoder(Raw)
 
 
-def told(text: bytes) -> Told | None:
-    """What a record says of its kind; None if another way to look at it is needed.
+def told(text: bytes | memoryview) -> Told | None:
+    """What a record says of its kind; None if another way to look at it is needed. What is passed over may be no UTF-8.
 
     Raises:
         ValueError: this may be no JSON object.
     """
     if len(text) > LONGEST:
         raise ValueError("too long")
-    if not text.isascii():
-        text.decode()  # what is passed over may be no UTF-8
     try:
         found = _record.decode(text)
     except msgspec.ValidationError:  # a field is of another type: the rest was not looked at

@@ -21,6 +21,7 @@ from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.choice import Choice, Tree, choose, holds
 from sekisho.detection.scan.need import Need
 
+Line = bytes | memoryview
 _STEPS = (8, 256)  # records after which it is chosen what to look for: a first guess, and then for good
 
 
@@ -60,10 +61,10 @@ class Plan:
             self._all = tuple(sorted(needs()))
             self._keep([], [], exponent=False, automaton=b"")
 
-    def among(self, texts: Sequence[bytes]) -> Iterator[tuple[int, tuple[int, ...] | None]]:
+    def among(self, texts: Sequence[Line], together: bytes) -> Iterator[tuple[int, tuple[int, ...] | None]]:
         """Of records, by their place: the rules that could match, in their order. Those that none could are left out.
 
-        None is told where a guard says that this cannot be told.
+        None is told where a guard says that this cannot be told. `together` are the texts with one octet in between.
         """
         if self._steps and self._all:
             self._learn(texts)
@@ -72,7 +73,7 @@ class Plan:
             automaton, default = self._guarded.alone if self._guarded else None, self._all
         found: list[tuple[int, int]] = []
         if automaton:
-            automaton.scan(b"\n".join(texts), _add, 0, found)
+            automaton.scan(together, _add, 0, found)
         by_text: dict[int, dict[int, None]] = {}
         if found:
             ends = list(accumulate(len(text) + 1 for text in texts))  # each with what follows it
@@ -96,8 +97,8 @@ class Plan:
                     suspects.add(place)
         return tuple(sorted(suspects))
 
-    def _learn(self, texts: Sequence[bytes]) -> None:
-        self._sample += texts[: self._steps[-1] - len(self._sample)]
+    def _learn(self, texts: Sequence[Line]) -> None:
+        self._sample += map(bytes, texts[: self._steps[-1] - len(self._sample)])
         if len(self._sample) < self._steps[0]:
             return
         self._steps = [step for step in self._steps if step > len(self._sample)]

@@ -22,7 +22,7 @@ from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.envelope import Told
 from sekisho.detection.scan.kinds import Kind, Look, named
 from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
-from sekisho.detection.scan.plan import Guards, Plan
+from sekisho.detection.scan.plan import Guards, Line, Plan
 
 Suspects = tuple[int, ...] | None
 """Places of rules; None stands for every rule that is for the record."""
@@ -63,16 +63,16 @@ class Scanner:
         self._told: dict[Told, Plan | None] = {}
         self._plans: dict[Kind, Plan] = {}
 
-    def suspects(self, texts: Sequence[bytes]) -> Iterator[tuple[int, Suspects]]:
+    def suspects(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
         """Of JSON objects, by their place: the rules that could match them. Those that none could are left out.
 
-        What is left out is JSON. None is told of what may be none, or more than one line.
+        What is left out is JSON. None is told of what may be none, or more than one record.
         """
         for begin in range(0, len(texts), _AT_ONCE):
             for place, told in sorted(self._some(texts[begin : begin + _AT_ONCE])):
                 yield begin + place, told
 
-    def _some(self, texts: Sequence[bytes]) -> Iterator[tuple[int, Suspects]]:
+    def _some(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
         alike, doubtful = defaultdict[Told, list[int]](list), list[int]()
         for place, text in enumerate(texts):
             try:
@@ -85,17 +85,18 @@ class Scanner:
             else:
                 alike[told].append(place)
         for told, places in alike.items():
-            plan = self._of(told)
-            if plan is None:
+            plan, some = self._of(told), [texts[place] for place in places]
+            together = b"\n".join(some)
+            if plan is None or not _is_text(together):
                 doubtful += places
                 continue
-            for number, suspects in plan.among([texts[place] for place in places]):
+            for number, suspects in plan.among(some, together):
                 if suspects is None:
                     doubtful.append(places[number])
                 else:
                     yield places[number], suspects
         for place in doubtful:
-            suspects = self._doubtful(texts[place])
+            suspects = self._doubtful(bytes(texts[place]))
             if suspects is None or suspects:
                 yield place, suspects
 
@@ -112,6 +113,8 @@ class Scanner:
 
     def _doubtful(self, text: bytes) -> Suspects:
         """The suspects of any record."""
+        if not _is_text(text):
+            return None
         seen = self._look(text)
         if self._look.otherwise(seen):
             plain = _plainly(text)
@@ -121,7 +124,7 @@ class Scanner:
         if self._look.in_full(seen):
             return None
         plan = self._planned(self._look.kind(seen, self._look.marks(text), self._codes))
-        return next((suspects for _, suspects in plan.among([text])), ()) if plan else None
+        return next((suspects for _, suspects in plan.among([text], text)), ()) if plan else None
 
     def _planned(self, kind: Kind, guards: Guards | None = None) -> Plan | None:
         kind = kind._replace(channels=kind.channels & self._channels)
@@ -166,6 +169,14 @@ def _codes(node: Node) -> Iterator[int]:
     elif not isinstance(node, Not):
         for child in node.children:
             yield from _codes(child)
+
+
+def _is_text(octets: bytes) -> bool:
+    """Whether this is UTF-8."""
+    try:
+        return octets.isascii() or bool(octets.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _plainly(text: bytes) -> bytes | None:
