@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
-from rich.markup import escape
 
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import moment_of
@@ -23,7 +21,7 @@ from sekisho.detection.matching.engine import Engine
 from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.scanner import Scanner
-from sekisho.policy import telemetry as policy
+from sekisho.policy.zone import PolicyZone
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
@@ -80,7 +78,7 @@ def detect(
         answers = (
             detector.in_store(_embedded(state), span, some)
             if from_store
-            else detector.in_files(events or [], ZoneInfo(policy.read().zone), some)
+            else detector.in_files(events or [], PolicyZone(), some)
         )
         worst = _tell(ruleset, answers, as_json=as_json)
     if threshold is not None and worst >= threshold:
@@ -155,6 +153,8 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps(found).decode())
         return
+    from rich.markup import escape  # noqa: PLC0415 - only people need it
+
     words = (
         found["timestamp"],
         found["level"],
