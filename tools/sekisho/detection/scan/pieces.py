@@ -17,7 +17,7 @@ from sekisho.detection.rules.rule import Part, Regex, Wild
 from sekisho.detection.scan.need import Figure, Need, Text, every, some
 
 SHORTEST = 3  # octets: what is shorter stands nearly everywhere
-_ASCII, _OTHERS = re.compile(r"[\x00-\x7f]+"), re.compile(r"[\x80-\ud7ff\ue000-\U0010ffff]")
+_ASCII, _OTHERS = re.compile(r"[\x00-\x7f]+"), re.compile(r"[^\x00-\x7f]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")  # as JSON writes it, and no more digits than a float has
 _OF_A_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*(?:e[-+]?[0-9]*)?")
 # What Python's parser reads otherwise than RE2 does, or may; of classes within classes it warns.
@@ -68,7 +68,7 @@ def _of_letter(letter: str) -> Need:
     cases = _cases().get(letter, frozenset())
     if any(len(fold(one)) > 1 for one in cases):
         return True
-    return some(Text(one.encode()) for one in sorted(cases | {letter}))
+    return some(Text(one.encode(errors="surrogatepass")) for one in sorted(cases | {letter}))
 
 
 @cache
