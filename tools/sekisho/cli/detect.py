@@ -20,6 +20,7 @@ from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
 from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
 from sekisho.detection.scan import automaton
+from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
 from sekisho.policy.zone import PolicyZone
 from sekisho.telemetry.query import Span
@@ -72,8 +73,7 @@ def detect(
         )
     ruleset, cache = rulesets.read(rules, None if no_cache else state)
     tell_unusable(ruleset.unusable, strict=strict)
-    scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
-    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
+    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner_of(ruleset, cache))
     with Workers(workers) as some:
         answers = (
             detector.in_store(_embedded(state), span, some)
@@ -97,6 +97,18 @@ def _embedded(state: Path) -> Path:
             Both("--events でファイルを指定する", "give files by --events"),
         )
     return store.folder
+
+
+def scanner_of(ruleset: Ruleset, cache: Cache | None) -> Scanner | None:
+    """What looks through records first; where it cannot be had, None, and that is told."""
+    if automaton.available():
+        return Scanner(ruleset.rules, cache, ASIDE)
+    slow = Both(
+        "Hyperscanがない。全ての記録を全てのルールに問うので遅くなるが、アラートは変わらない",
+        "Hyperscan is not there: every record is asked of every rule, which is slower; the alerts are the same",
+    )
+    typer.echo(say(slow), err=True)
+    return None
 
 
 def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
