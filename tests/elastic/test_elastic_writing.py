@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -148,6 +149,8 @@ def test_commands_work_on_it(place: Place) -> None:
     assert (found["events"], found["set_aside"], found["dead_letters"]) == (6, 1, 0)
     assert {name: day["events"] for name, day in found["days"].items()} == {"2026-11-24": 5, "undated": 1}
     assert "6 events, 1 lines set aside" in call(place.folder, "store", "status")
+    (aside,) = map(json.loads, call(place.folder, "store", "set-aside", "--json").splitlines())
+    assert (aside["log.file.path"], base64.b64decode(aside["raw"])) == (str(path), b"junk")
 
 
 def test_an_embedded_store_moves_and_is_the_same_afterwards(place: Place, settings: Settings) -> None:

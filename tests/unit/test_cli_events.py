@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -17,13 +18,12 @@ import orjson
 import pytest
 
 SEKISHO = Path(sys.executable).with_name("sekisho")
+ENVIRONMENT = {"COLUMNS": "200", "PATH": "/usr/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 
 
 def call(state: Path, *words: str | Path, code: int = 0) -> tuple[str, str]:
     argv = [SEKISHO, *words, "--state", state, "--lang", "en"]
-    done = subprocess.run(
-        argv, input="", capture_output=True, text=True, env={"COLUMNS": "200", "PATH": "/usr/bin"}, check=False
-    )
+    done = subprocess.run(argv, input="", capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
@@ -156,3 +156,13 @@ def test_who_stops_it_is_told_that_it_can_go_on(tmp_path: Path) -> None:
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:
     assert "has no events yet" in call(tmp_path, "events", "search", "x", code=3)[1]
     assert "has no events yet" in call(tmp_path, "store", "status", code=3)[1]
+
+
+def test_what_was_set_aside_is_listed_with_its_reason(state: Path) -> None:
+    told, _ = call(state, "store", "set-aside")
+    assert "neither JSON, nor an audit record, nor a line of syslog" in " ".join(told.split())
+    assert '"junk"' in told
+    told, _ = call(state, "store", "set-aside", "--json")
+    (found,) = [json.loads(line) for line in told.splitlines()]
+    assert base64.b64decode(found["raw"]) == b'"junk"'
+    assert found["why"] == "neither JSON, nor an audit record, nor a line of syslog"

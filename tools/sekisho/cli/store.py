@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sekisho.cli import elastic, tables
+from sekisho.cli.aside import set_aside
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -31,6 +32,7 @@ from sekisho.telemetry.embedded.tidy import Expired
 
 app = typer.Typer(help="The event store.", no_args_is_help=True)
 elastic.register(app)
+app.command("set-aside")(set_aside)
 
 
 def register(root: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 
-from sekisho.telemetry.event import Event, Reject
+from sekisho.telemetry.event import Aside, Event, Reject
 from sekisho.telemetry.query import Search
 
 Ready = TypeVar("Ready")
@@ -83,3 +83,6 @@ class Store(Protocol):
 
     def count(self, asked: Search) -> int:
         """How many events match."""
+
+    def set_aside(self) -> Iterator[Aside]:
+        """What could not be read as an event: what was set aside last comes first, then as it stood in its file."""

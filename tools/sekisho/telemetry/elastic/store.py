@@ -13,13 +13,13 @@ from elasticsearch import Elasticsearch
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
-from sekisho.telemetry.elastic import connection, days, search, template
+from sekisho.telemetry.elastic import aside, connection, days, search, template
 from sekisho.telemetry.elastic.bulk import Writer
 from sekisho.telemetry.elastic.connection import Server
 from sekisho.telemetry.elastic.days import Day
 from sekisho.telemetry.elastic.letters import Letters
 from sekisho.telemetry.elastic.settings import Settings
-from sekisho.telemetry.event import Event
+from sekisho.telemetry.event import Aside, Event
 from sekisho.telemetry.query import Search
 
 
@@ -61,6 +61,15 @@ class ElasticStore:
         """
         with connection.telling(), self.client() as client:
             return search.count(client, asked)
+
+    def set_aside(self) -> Iterator[Aside]:
+        """What could not be read as an event: what was set aside last comes first, then as it stood in its file.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        with connection.telling(), self.client() as client:
+            yield from aside.of(client)
 
     def lay_out(self) -> None:
         """Put the index template.

@@ -12,11 +12,11 @@ import pyarrow as pa
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
+from sekisho.telemetry.embedded import aside, whole
 from sekisho.telemetry.embedded import manifest as manifests
-from sekisho.telemetry.embedded import whole
 from sekisho.telemetry.embedded.manifest import Manifest
 from sekisho.telemetry.embedded.writer import Writer
-from sekisho.telemetry.event import Event
+from sekisho.telemetry.event import Aside, Event
 from sekisho.telemetry.query import Search
 
 
@@ -41,6 +41,10 @@ class EmbeddedStore:
         from sekisho.telemetry.embedded import search  # noqa: PLC0415 - DuckDB is slow to load
 
         return search.count(self.folder, asked)
+
+    def set_aside(self) -> Iterator[Aside]:
+        """What could not be read as an event: what was set aside last comes first, then as it stood in its file."""
+        return aside.of(self.folder)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
