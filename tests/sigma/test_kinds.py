@@ -33,6 +33,12 @@ def sieve() -> Scanner:
     return found
 
 
+@pytest.mark.parametrize("first", [b"", b'"EventID":true,', b'"winlog":1,'])
+def test_what_is_too_deep_is_left_to_its_reader(sieve: Scanner, first: bytes) -> None:
+    text = b"{" + first + b'"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert list(sieve.suspects([text])) == [(0, None)]
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.one_of(EVENTS, LINES), st.randoms(use_true_random=False), st.integers(0, 1000), st.binary(max_size=3))
 def test_what_is_left_out_is_json(

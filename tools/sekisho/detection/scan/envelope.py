@@ -53,10 +53,8 @@ def told(text: bytes | memoryview) -> Told | None:
         raise ValueError("too long")
     try:
         found = _record.decode(text)
-    except msgspec.ValidationError:  # a field is of another type: the rest was not looked at
-        if text[:1] != b"{":
-            raise
-        _any.decode(text)
+    except msgspec.ValidationError:
+        _untold(text)
         return None
     except RecursionError as error:
         raise ValueError("too deep") from error
@@ -70,6 +68,20 @@ def told(text: bytes | memoryview) -> Told | None:
     if winlog.event_data is not None and winlog.event_data.own is not UNSET:
         return None
     return winlog.event_id, winlog.channel
+
+
+def _untold(text: bytes | memoryview) -> None:
+    """A field is of another type, and the rest was not looked at.
+
+    Raises:
+        ValueError: this may be no JSON object.
+    """
+    if text[:1] != b"{":
+        raise ValueError("no object")
+    try:
+        _any.decode(text)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
 
 
 def kind(code: int | str, channel: str, known: frozenset[int]) -> Kind | None:
