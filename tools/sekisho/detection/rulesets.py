@@ -50,13 +50,13 @@ def _key(files: Sequence[Path]) -> str:
         except OSError:
             data = b""
         digest.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape") + data)
-    return f"{digest.hexdigest()} {kept.VERSION} {sekisho.__version__} {_made_by('sigma')} {_made_by('re2')}"
+    return f"{digest.hexdigest()} {kept.VERSION} {sekisho.__version__} {_made_by('sigma.rule')} {_made_by('re2')}"
 
 
-def _made_by(package: str) -> str:
-    """What tells one version of a package from another; to ask for its version takes a tenth of all the time."""
-    spec = find_spec(package)
+def _made_by(module: str) -> str:
+    """What tells one installation of a module from another: to ask for its version takes a tenth of all the time."""
+    spec = find_spec(module)
     if spec is None or spec.origin is None:
-        return ""
+        raise ModuleNotFoundError(module)
     told = Path(spec.origin).stat()
     return f"{spec.origin} {told.st_size} {told.st_mtime_ns}"
