@@ -6,17 +6,15 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
 
-from sekisho.cli.choosing import tell_unknown
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import span_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.detection import active, rulesets
+from sekisho.detection import rulesets
 from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Match
@@ -25,8 +23,7 @@ from sekisho.detection.rules.rule import LEVELS, Level, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
-from sekisho.policy import detection
-from sekisho.policy import telemetry as policy
+from sekisho.policy.zone import PolicyZone
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
@@ -81,8 +78,7 @@ def detect(
         )
     ruleset, cache = rules_of(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
-    scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
-    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
+    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner_of(ruleset, cache))
     worst = (
         _of_store(detector, state, span, workers, as_json=as_json)
         if from_store
@@ -101,6 +97,11 @@ def rules_of(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Rule
     """
     if paths:
         return rulesets.read(paths, state if keep else None)
+    # Policies take longer to load than rules that are kept.
+    from sekisho.cli.choosing import tell_unknown  # noqa: PLC0415
+    from sekisho.detection import active  # noqa: PLC0415
+    from sekisho.policy import detection  # noqa: PLC0415
+
     found = active.active(state, detection.read(), keep=keep)
     tell_unknown(found)
     return found.ruleset, found.cache
@@ -108,7 +109,7 @@ def rules_of(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Rule
 
 def _of_files(detector: Detector, events: Sequence[Path], workers: int | None, *, as_json: bool) -> int:
     with Workers(workers) as some:
-        answers = detector.in_files(events, ZoneInfo(policy.read().zone), some)
+        answers = detector.in_files(events, PolicyZone(), some)
         return _tell(detector.engine.ruleset, answers, typer.echo, as_json=as_json)
 
 
@@ -127,6 +128,18 @@ def _of_store(detector: Detector, state: Path, span: Span, workers: int | None, 
 
         answers = stored.answers(detector, store, span, some, tell)
         return _tell(detector.engine.ruleset, answers, bar.print, as_json=as_json)
+
+
+def scanner_of(ruleset: Ruleset, cache: Cache | None) -> Scanner | None:
+    """What looks through records first; where it cannot be had, None, and that is told."""
+    if automaton.available():
+        return Scanner(ruleset.rules, cache, ASIDE)
+    slow = Both(
+        "Hyperscanがない。全ての記録を全てのルールに問うので遅くなるが、アラートは変わらない",
+        "Hyperscan is not there: every record is asked of every rule, which is slower; the alerts are the same",
+    )
+    typer.echo(say(slow), err=True)
+    return None
 
 
 def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:

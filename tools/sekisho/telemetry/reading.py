@@ -109,6 +109,12 @@ def of_block(block: Block, memory: Memory | None, clock: Clock, origin: Origin) 
     return events, rejects
 
 
+def of_record(line: Block, record: dict[str, Any], clock: Clock) -> Piece:
+    """A line that is one record by itself, of no collector's and no journal's, as a piece; `record` is its JSON."""
+    data = line.data.rstrip(b"\r")
+    return Piece(line.offset, data, json_lines.of_record(record, data, clock.zone))
+
+
 def of_broken(broken: Broken) -> Piece:
     """What is no line, as a piece."""
     return Piece(broken.offset, broken.data, broken.why)
