@@ -101,7 +101,7 @@ def sign_server(
     """Sign a server's request, unless the certificate that is there still fits it."""
     if client and (peer or addresses):
         raise BadInput(
-            Both("--client は --peer・--address と併用できない", "--client goes neither with --peer nor with --address"),
+            Both("--client は --peer・--address と併用できない", "--client goes with neither --peer nor --address"),
             Both("接続するだけなら --client のみを書く", "for one that only opens connections, say --client alone"),
         )
     service = None if client else Service(tuple(addresses or ()), peer)

@@ -27,6 +27,8 @@ from sekisho.policy import tiers
 from sekisho.telemetry import heard
 from sekisho.telemetry.event import moment
 
+_MACHINE = Both("端末・サーバ", "machine")
+
 
 def silent(
     state: StateOption = DEFAULT_STATE,
@@ -49,7 +51,7 @@ def silent(
         counts = {"terminals": len(terminals), "servers": len(servers)}
         print_json({"asked": when, "minutes": minutes, **counts, "silent": some})
     else:
-        table = tables.table(Both("端末・サーバ", "machine"), Both("部署・役割", "department or role"), Both("最終受信", "last heard"))
+        table = tables.table(_MACHINE, Both("部署・役割", "department or role"), Both("最終受信", "last heard"))
         for one in found:
             last = japan(stamp(one.since)) if one.since else say(Both("受信なし", "never"))
             where = terminals[one.asset].department if one.asset in terminals else servers[one.asset]
