@@ -59,7 +59,7 @@ def watched(tmp_path: Path) -> Watched:
         ("UPDATE assignment SET revoked = 1, lease = 9", '"PC-0001": lease 0 -> 9, revoked 0 -> 1'),
         ("UPDATE assignment SET serial = '0b'", '"PC-0001": serial "0a" -> "0b"'),
         ("UPDATE assignment SET until = 9.5, next = 20", '"PC-0001": until null -> 9.5, next null -> 20'),
-        ("DELETE FROM assignment", '"PC-0001" is gone: {"name": "PC-0001", '),
+        ("DELETE FROM assignment", '"PC-0001" is gone: {"cn": "PC-0001", '),
         ("INSERT INTO assignment (cn, serial, mac, vlan) VALUES ('X\nY', '1', 'm', 20)", '"X\\nY" is new: '),
         ("INSERT INTO fixed VALUES ('025e00000021', 'PR-0009', 50, 1)", '"025e00000021" is new: '),
     ],

@@ -13,8 +13,8 @@ from sekisho_assign import clear, connect, disconnect
 
 LOOK = 0.5  # seconds between two looks at the whole table
 PATIENCE = 60.0  # seconds in which the command has answered, a silent switch included, or was ended
-ROWS = "SELECT cn AS name, serial, mac, vlan, until, next, lease, wave, gate, revoked FROM assignment"
-FIXED = "SELECT mac AS name, asset, vlan, until FROM fixed"
+TERMINALS = "SELECT cn, serial, mac, vlan, until, next, lease, wave, gate, revoked FROM assignment"  # not its session
+DEVICES = "SELECT mac, asset, vlan, until FROM fixed"
 
 
 class Table:
@@ -22,7 +22,8 @@ class Table:
 
     def __init__(self, database):
         self._database = database
-        self._version, self._last, self._open, self._rows = None, 0, set(), {}
+        self._version, self._last, self._open = None, 0, set()
+        self._terminals, self._devices = {}, {}
         self.changes()
 
     def changes(self):
@@ -30,21 +31,23 @@ class Table:
         version = self._database.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return []
-        first, before = self._version is None, self._rows
-        self._version = version
+        first, self._version = self._version is None, version
+        terminals, devices = self._terminals, self._devices
         self._database.execute("BEGIN")  # rows and requests of one moment
         asked = self._asked()
-        self._rows = {("row", row["name"]): dict(row) for row in self._database.execute(ROWS)}
-        self._rows |= {("device", row["name"]): dict(row) for row in self._database.execute(FIXED)}
+        columns, self._terminals = self._read(TERMINALS)
+        found = [told(columns, *one) for one in differences(terminals, self._terminals) if one[0] not in asked]
+        columns, self._devices = self._read(DEVICES)
+        found += [told(columns, *one) for one in differences(devices, self._devices) if "fix" not in asked]
         self._database.execute("COMMIT")
-        if first:
-            return []
-        changed = [key for key in before.keys() | self._rows.keys() if before.get(key) != self._rows.get(key)]
-        return [
-            told(name, before.get((kind, name)), self._rows.get((kind, name)))
-            for kind, name in sorted(changed)
-            if (name if kind == "row" else "fix") not in asked
-        ]
+        return [] if first else found
+
+    def _read(self, query):
+        """The columns, and the rows by name, as plain tuples: there are thousands, and few change."""
+        cursor = self._database.cursor()
+        cursor.row_factory = None
+        rows = {row[0]: row for row in cursor.execute(query)}
+        return [column[0] for column in cursor.description], rows
 
     def _asked(self):
         """For whom the command was asked something since the last look, or was at work then."""
@@ -56,11 +59,19 @@ class Table:
         return {one["what"] if one["what"] == "fix" else one["cn"] for one in mine}
 
 
-def told(name, before, now):
-    """What has become of a row; either is None where it was not there."""
+def differences(before, now):
+    """Names with their rows of before and now, None where there is none."""
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return [(name, before.get(name), now.get(name)) for name in changed]
+
+
+def told(columns, name, before, now):
+    """What has become of a row."""
     if before is None or now is None:
-        return f"{json.dumps(name)} {'is gone' if now is None else 'is new'}: {json.dumps(before or now)}"
-    parts = [f"{key} {json.dumps(before[key])} -> {json.dumps(now[key])}" for key in now if before[key] != now[key]]
+        facts = dict(zip(columns, before or now, strict=True))
+        return f"{json.dumps(name)} {'is gone' if now is None else 'is new'}: {json.dumps(facts)}"
+    both = zip(columns, before, now, strict=True)
+    parts = [f"{column} {json.dumps(old)} -> {json.dumps(new)}" for column, old, new in both if old != new]
     return f"{json.dumps(name)}: {', '.join(parts)}"
 
 
