@@ -12,6 +12,7 @@ import pytest
 
 import on_probation
 from prefecture import CHECKOUT, Prefecture, until
+from reaching import reached
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 PC, OTHER = "PC-0009", "PC-0010"
@@ -133,6 +134,12 @@ def test_what_radius_refuses_is_noticed_with_the_reason(
         [alert, *_] = raised(prefecture, since, rule)
     assert alert["host"] == "radius"
     assert f"refused {OTHER} why=" in json.dumps(alert["matched"])
+
+
+def test_the_way_of_its_log_is_the_only_one_that_radius_has(prefecture: Prefecture) -> None:
+    collector, gyomu, web = "10.150.0.10", "10.110.0.10", "203.0.113.80"
+    targets = {f"{address}:{port}" for address in (collector, gyomu, web) for port in (22, 443, 5044, 6514)}
+    assert reached(prefecture, "radius", targets) == {f"{collector}:6514"}
 
 
 def test_servers_that_are_heard_are_not_silent(prefecture: Prefecture) -> None:
