@@ -33,7 +33,9 @@ class Watched(Server):
         finally:
             del sys.modules["sekisho_assign"]
         assert self.ask("enrol", serial="0a", mac=MAC, vlan=10)["done"]
+        self.program = program
         self.table: Any = program.Table(self.module.connect())
+        assert self.changes() == []
 
     def changes(self) -> list[str]:
         told: list[str] = self.table.changes()
@@ -126,6 +128,21 @@ def test_a_request_that_was_killed_does_not_explain_for_ever(watched: Watched) -
     assert watched.changes() == []
     watched.outside("UPDATE assignment SET vlan = 20")
     assert watched.changes() == ['"PC-0001": vlan 10 -> 20']
+
+
+def test_a_row_that_cannot_be_read_is_told_and_ends_nothing(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched.outside("INSERT INTO assignment (cn, serial, mac, vlan) VALUES (CAST(x'ff41' AS TEXT), '1', 'm', 20)")
+    for _ in range(2):
+        watched.program.look(watched.table)
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("<3>the table of assignments cannot be read: ")
+    watched.outside("DELETE FROM assignment WHERE mac = 'm'")
+    watched.outside("UPDATE assignment SET vlan = 20")
+    watched.program.look(watched.table)
+    assert capsys.readouterr().out == '<4>changed outside of the tool: "PC-0001": vlan 10 -> 20\n'
+    assert watched.ask("cross", vlan=21, back=20, seconds=60)["done"]
 
 
 ACTS = st.sampled_from(["cross", "give_back", "confirm", "outside", "look"])

@@ -7,6 +7,7 @@ half a second, or made while this program does not run, it does not know.
 """
 
 import json
+import sqlite3
 import time
 
 from sekisho_assign import clear, connect, disconnect
@@ -18,28 +19,35 @@ DEVICES = "SELECT mac, asset, vlan, until FROM fixed"
 
 
 class Table:
-    """What the table said when it was looked at last, and which requests were being carried out then."""
+    """What the table said when it was looked at last, and which requests were being carried out then.
+
+    The first look tells nothing: there is nothing to compare with.
+    """
 
     def __init__(self, database):
         self._database = database
         self._version, self._last, self._open = None, 0, set()
         self._terminals, self._devices = {}, {}
-        self.changes()
 
     def changes(self):
-        """Sentences about rows that are other than at the last look, without a request that explains it."""
+        """Sentences about rows that are other than at the last look, without a request that explains it.
+
+        Raises sqlite3.Error when a row cannot be read; it is tried again after the next change.
+        """
         version = self._database.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return []
         first, self._version = self._version is None, version
         terminals, devices = self._terminals, self._devices
         self._database.execute("BEGIN")  # rows and requests of one moment
-        asked = self._asked()
-        columns, self._terminals = self._read(TERMINALS)
-        found = [told(columns, *one) for one in differences(terminals, self._terminals) if one[0] not in asked]
-        columns, self._devices = self._read(DEVICES)
-        found += [told(columns, *one) for one in differences(devices, self._devices) if "fix" not in asked]
-        self._database.execute("COMMIT")
+        try:
+            asked = self._asked()
+            columns, self._terminals = self._read(TERMINALS)
+            found = [told(columns, *one) for one in differences(terminals, self._terminals) if one[0] not in asked]
+            columns, self._devices = self._read(DEVICES)
+            found += [told(columns, *one) for one in differences(devices, self._devices) if "fix" not in asked]
+        finally:
+            self._database.execute("COMMIT")
         return [] if first else found
 
     def _read(self, query):
@@ -61,7 +69,7 @@ class Table:
 
 def differences(before, now):
     """Names with their rows of before and now, None where there is none."""
-    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    changed = sorted((name for name in before.keys() | now.keys() if before.get(name) != now.get(name)), key=str)
     return [(name, before.get(name), now.get(name)) for name in changed]
 
 
@@ -90,6 +98,15 @@ def end_leases(database, done):
     return min(LOOK, max(0.002, (soonest or now + 1) - time.time()))
 
 
+def look(table):
+    """Tell what was changed. Leases end whatever is found: a row that somebody spoilt must not keep them."""
+    try:
+        for one in table.changes():
+            print(f"<4>changed outside of the tool: {one[:500]}", flush=True)
+    except sqlite3.Error as error:
+        print(f"<3>the table of assignments cannot be read: {error}", flush=True)
+
+
 def main():
     database, done, looked = connect(), {}, 0.0
     table = Table(database)
@@ -97,8 +114,7 @@ def main():
         wait = end_leases(database, done)
         if time.monotonic() >= looked + LOOK:
             looked = time.monotonic()
-            for one in table.changes():
-                print(f"<4>changed outside of the tool: {one[:500]}", flush=True)
+            look(table)
         time.sleep(wait)
 
 
