@@ -1,4 +1,4 @@
-"""`sekisho rules`: what the rules are, and which of them cannot be used."""
+"""`sekisho rules`: what the rules are, which of them cannot be used, and how others may use them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from sekisho.cli.export import export
 from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say, visible
 from sekisho.core import folders
 from sekisho.core.language import Both
@@ -16,6 +17,7 @@ from sekisho.detection import load, trial
 from sekisho.policy import telemetry as policy
 
 rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
+rules.command("export")(export)
 
 
 def register(app: typer.Typer) -> None:
