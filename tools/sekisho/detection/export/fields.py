@@ -19,7 +19,7 @@ _DATA = ("winlog.event_data.", "Event.EventData.", "")
 _USER_DATA = ("winlog.user_data.", "Event.UserData.", "Event.UserData.*.")
 _SYSTEM = ("winlog.", "Event.System.", "")
 _USER = "Event.System.Security.#attributes.UserID"
-# Texts without a name, and messages, by what each shape calls them.
+# What shapes call otherwise, beyond the system part: texts without a name, messages, and what EVTX has as attributes.
 _OTHERS = {
     "Data": (
         "winlog.event_data.Data",
@@ -30,6 +30,7 @@ _OTHERS = {
     "Message": ("message", "Message"),
     "UserID": (*(f"{prefix}UserID" for prefix in _DATA), _USER),
     "Security_UserID": (_USER,),
+    "Provider": (*(f"{prefix}Provider" for prefix in (*_DATA, *_USER_DATA)), "Event.System.Provider.#attributes.*"),
 }
 MESSAGES = ("message", "MESSAGE")  # of syslog, and of journald
 _JOURNAL = frozenset({"program", "host", "pid", "MESSAGE", "SYSLOG_IDENTIFIER", "SYSLOG_FACILITY", "PRIORITY", "type"})

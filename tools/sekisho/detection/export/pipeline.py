@@ -58,6 +58,7 @@ class ToDocuments(ConditionTransformation):
             routes = routing.routes(Logsource(source.category, source.product, source.service))
             for detection in rule.detection.detections.values():
                 _rename(detection, routes)
+            refused.check_size(rule)
         except CannotUse as error:
             raise NotExported(error.reason) from error
         added = logsource.condition(routes)

@@ -28,6 +28,9 @@ from sekisho.telemetry.elastic import template
 
 _NOT = re.compile(r"\bnot\b", re.IGNORECASE)
 _STARS = 12  # in one pattern: more make an automaton that the server may find too large
+# Values of a query, under all the names of their fields, and their characters. One with 2,366 values of 65 characters
+# ended a server of 512 MB of heap.
+MOST, LARGEST = 1024, 65_536
 _UNEVEN = frozenset("İΣσς")  # Lucene makes small letters of these one by one, the engine by Unicode's full mapping
 _KINDS: tuple[tuple[type[SigmaType], Both], ...] = (
     (
@@ -84,6 +87,27 @@ def check(rule: SigmaRule) -> None:
                 )
             for value in _values(item.value):
                 _check(item.field, value)
+
+
+def check_size(rule: SigmaRule) -> None:
+    """Look at how much a rule has become: the server makes an automaton of each value, and may end for want of memory.
+
+    Raises:
+        CannotUse: it asks for too many values.
+    """
+    found = [
+        value
+        for one in rule.detection.detections.values()
+        for item in _items(one)
+        for value in _values(item.value)
+        if isinstance(value, SigmaString)
+    ]
+    size = sum(len(value.s) + sum(len(one) for one in value.s if isinstance(one, str)) for value in found)
+    if len(found) > MOST or size > LARGEST:
+        raise CannotUse(
+            f"大きすぎる(値{len(found):,}個、{size:,}文字): サーバがメモリ不足で止まりうる",
+            f"too large ({len(found):,} values, {size:,} characters): a server may end for want of memory",
+        )
 
 
 def check_format(rule: SigmaRule, form: Format) -> None:
