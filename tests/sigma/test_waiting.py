@@ -166,6 +166,14 @@ def test_a_correlation_of_correlations_waits_for_those_that_they_wait_for(tmp_pa
     assert [one.time for one in watched(found, some, EVERY_SECOND) if len(one.group) == 1] == [4 * SECOND]
 
 
+def test_what_was_told_too_soon_hides_nothing_from_correlations_above(tmp_path: Path) -> None:
+    found = ruleset(tmp_path, "event_count", above=_TWICE, condition={"eq": 2})
+    some = [coming(found, 0, 0, 2), coming(found, 1, 11, 0), coming(found, 2, 1, 0), coming(found, 3, 0, 0)]
+    whole = correlate.correlated(found, [one.match for one in some])
+    told = as_known(watched(found, some, EVERY_SECOND, 0))
+    assert as_known(whole).keys() <= told.keys()
+
+
 def test_an_alert_is_told_when_the_lateness_has_passed_and_not_before(tmp_path: Path) -> None:
     found = ruleset(tmp_path, "event_count", condition={"gte": 3})
     waiting, arrived = Waiting(found, LATENESS), 1000 * SECOND

@@ -106,10 +106,13 @@ def kill_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, 
     store, fell, told = EmbeddedStore(state / "events"), 0, Counter[str]()
     words = [SEKISHO, "watch", "--rules", rules, "--state", state, "--workers", "1", "--json"]
     with Coming(store, seed) as coming, (tmp_path / "told").open("w+b") as out, (tmp_path / "err").open("w+b") as err:
+        begun = time.monotonic()
+        run(*words[1:], "--once")
+        usual = time.monotonic() - begun
         while fell < kills:
             one = subprocess.Popen(words, stdout=out, stderr=err)
-            # From where Python has started to some rounds later.
-            time.sleep(chance.uniform(0.5, 5.0))
+            # From before it reads anything to some rounds later, however fast this machine is.
+            time.sleep(usual * chance.uniform(0.3, 2.5))
             assert one.poll() is None, (tmp_path / "err").read_text()
             os.kill(one.pid, signal.SIGKILL)
             one.wait()

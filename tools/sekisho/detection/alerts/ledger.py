@@ -51,6 +51,14 @@ CREATE TABLE IF NOT EXISTS held (
     PRIMARY KEY (correlation, grouped, time, place, event)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS told (
+    correlation  TEXT NOT NULL,
+    grouped      TEXT NOT NULL,
+    time         INTEGER NOT NULL,
+    event        TEXT NOT NULL,
+    PRIMARY KEY (correlation, grouped, time, event)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS waiting (
     correlation  TEXT NOT NULL,
     grouped      TEXT NOT NULL,

@@ -20,6 +20,7 @@ import orjson
 from sekisho.detection.matching import correlate
 from sekisho.detection.matching.alert import Correlated, Match
 from sekisho.detection.matching.correlate import Member
+from sekisho.detection.records.record import Scalar
 from sekisho.detection.rules.rule import Correlation, Ruleset
 
 _SECOND = 1_000_000
@@ -90,15 +91,51 @@ class Waiting:
         """The runs of a group that begin within a stretch of time: what lies farther away does not decide of them."""
         some, arrivals = _held(db, asked, grouped, (within[0] - asked.reach, within[1]), seen)
         group = tuple((str(name), str(value)) for name, value in orjson.loads(grouped))
-        for run in correlate.runs(asked.rule, group, some):
-            if within[0] <= run.time <= within[1]:
-                opening = run._replace(matches=run.matches[: run.width])
-                arrived = _arrived(opening, arrivals)
-                if arrived + asked.wait > now:
-                    _await(db, asked, grouped, run.time, arrived + asked.wait)
-                    continue
-                self.hold(db, asked.rule.id, correlate.as_match(opening), arrived)
-                yield opening
+        runs = [run for run in correlate.runs(asked.rule, group, some) if within[0] <= run.time <= within[1]]
+        if self._asking.get(asked.rule.id):
+            self._withdraw(db, asked, grouped, within, runs, now)
+        for run in runs:
+            opening = run._replace(matches=run.matches[: run.width])
+            arrived = _arrived(opening, arrivals)
+            if arrived + asked.wait > now:
+                _await(db, asked, grouped, run.time, arrived + asked.wait)
+                continue
+            if self._asking.get(asked.rule.id):
+                match = correlate.as_match(opening)
+                row = (asked.key, grouped, run.time, match.event_id)
+                db.execute("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+                self.hold(db, asked.rule.id, match, arrived)
+            yield opening
+
+    def _withdraw(
+        self,
+        db: sqlite3.Connection,
+        asked: _Asked,
+        grouped: str,
+        within: tuple[int, int],
+        runs: Iterable[Correlated],
+        now: int,
+    ) -> None:
+        """Take away from others the runs that are none any more, for something came too late; their alerts stay."""
+        those = (asked.key, grouped, max(within[0], _FIRST), min(within[1], _LAST))
+        where = "WHERE correlation = ? AND grouped = ? AND time BETWEEN ? AND ?"
+        before = db.execute(f"SELECT time, event FROM told {where}", those).fetchall()  # noqa: S608 - ours
+        still = {correlate.identity(run) for run in runs}
+        facts: dict[str, tuple[Scalar, ...]] = {name: (value,) for name, value in orjson.loads(grouped)}
+        for time, event in before:
+            if event in still:
+                continue
+            db.execute(
+                "DELETE FROM told WHERE (correlation, grouped, time, event) = (?, ?, ?, ?)", (*those[:2], time, event)
+            )
+            gone = Match(0, event, time, None, None, "", 0, {}, facts)
+            for other in self._asking[asked.rule.id]:
+                for group, one in correlate.members(other.rule, asked.rule.id, gone):
+                    its = orjson.dumps(group).decode()
+                    row = (other.key, its, time, one.place, event)
+                    sql = "DELETE FROM held WHERE (correlation, grouped, time, place, event) = (?, ?, ?, ?, ?)"
+                    db.execute(sql, row)
+                    _await(db, other, its, time, now)
 
 
 def _held(
