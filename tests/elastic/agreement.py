@@ -201,9 +201,9 @@ def told(what: Agreement) -> str:
     alerts, firing = sum(len(one.wanted) for one in some), sum(bool(one.wanted) for one in some)
     lines = [
         f"Of {what.exported:,} exported rules (SigmaHQ's of 2026-08-05 and ours), {len(some):,} are for one of the",
-        f"{what.events:,} events: of every third recording up to {A_RULE} for each rule that matches, and one in {EVERY}",
-        "others, flat and as Winlogbeat sends them; SigmaHQ's regression tests as EVTX; the hits and misses beside our",
-        f"own rules. The engine raises {alerts:,} alerts by {firing:,} rules. The queries of",
+        f"{what.events:,} events: of every third recording up to {A_RULE} for each rule that matches",
+        f"and one in {EVERY} others, flat and as Winlogbeat sends them; SigmaHQ's regression tests as EVTX; the hits",
+        f"and misses beside our own rules. The engine raises {alerts:,} alerts by {firing:,} rules. The queries of",
         f"{len(some) - len(others):,} rules find the same events, those of {len(others)} do not.",
     ]
     if others:
