@@ -37,7 +37,7 @@ go:
 
 # STORE=elasticsearch: the events go to three nodes of the lab.
 demo: setup $(if $(filter elasticsearch,$(STORE)),server)
-	$(BIN)/python tools/demo.py
+	$(BIN)/python tools/demo
 
 lint: setup
 	$(BIN)/ruff check .

@@ -9,14 +9,21 @@ from declare import check
 from testinfra.host import Host
 
 # Whether anybody answers is asked of TCP alone: a server that is slow, or speaks no TLS, is reached all the same.
+# From a port that only root can take: by it, detection_rules/ tell what a gate tries from what anybody else tries.
 _CONNECT = """
-import socket, sys
+import errno, socket, sys
+one = socket.socket()
+one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+one.bind(("", 1021))
+one.settimeout(3)
 try:
-    socket.create_connection((sys.argv[1], 443), 3)
+    one.connect((sys.argv[1], 443))
     print("taken")
 except ConnectionRefusedError:
     print("refused")
-except OSError:
+except OSError as error:
+    if error.errno in {errno.EADDRINUSE, errno.EADDRNOTAVAIL}:
+        raise
     print("silent")
 """
 _FETCH = "curl --silent --output /dev/null --insecure --max-time 5 --write-out '%%{http_code}' https://%s/"

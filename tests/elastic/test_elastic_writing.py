@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -54,6 +55,14 @@ def test_an_event_that_comes_again_is_known(place: Place) -> None:
         assert writer.put(events, [Reject(b"r" * 16, b"\xff junk", "why", "file", 7)]) == Added()
     assert place.store.count(Search()) == 1300
     assert place.told == []
+
+
+def test_a_batch_may_begin_before_the_one_before_has_ended(place: Place) -> None:
+    events = read(numbered(2600))
+    with place.store.writing() as writer:
+        ends = [writer.begin(events[begin : begin + 900]) for begin in range(0, 2600, 800)]
+        added = [end() for end in ends]
+    assert sum(one.new for one in added) == place.store.count(Search()) == 2600
 
 
 def test_several_workers_read_a_file_for_it_and_each_event_is_there_once(
@@ -148,6 +157,8 @@ def test_commands_work_on_it(place: Place) -> None:
     assert (found["events"], found["set_aside"], found["dead_letters"]) == (6, 1, 0)
     assert {name: day["events"] for name, day in found["days"].items()} == {"2026-11-24": 5, "undated": 1}
     assert "6 events, 1 lines set aside" in call(place.folder, "store", "status")
+    (aside,) = map(json.loads, call(place.folder, "store", "set-aside", "--json").splitlines())
+    assert (aside["log.file.path"], base64.b64decode(aside["raw"])) == (str(path), b"junk")
 
 
 def test_an_embedded_store_moves_and_is_the_same_afterwards(place: Place, settings: Settings) -> None:

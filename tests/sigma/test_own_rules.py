@@ -18,6 +18,8 @@ from sekisho.cli import app as front_door
 from sekisho.core.errors import BadInput, Missing
 from sekisho.detection import load, trial
 from sekisho.detection.rules import documents
+from sekisho.fleet import hosts
+from sekisho.policy import tiers
 from test_command import run
 from test_documents import quoted, wrong
 
@@ -44,6 +46,18 @@ def test_a_rule_of_ours_says_all_that_sigma_asks_for(folder: Path) -> None:
         assert any(re.match(r"attack\.t\d", tag) for tag in rule["tags"])
         assert rule["description"].isascii(), "the Japanese stands in guide.yml"
     assert rule["falsepositives"], "the last document is the one that raises alerts"
+
+
+def test_their_networks_are_the_policy_s() -> None:
+    policy = tiers.read()
+    known = {str(one.network) for one in (*policy.tiers.values(), *policy.segments.values())} | {"10.0.0.0/8"}
+    told = "".join(path.read_text(encoding="utf-8") for path in OURS.rglob("rule.yml"))
+    networks = set(re.findall(r"\b10\.\d+\.\d+\.\d+/\d+", told))
+    assert len(networks) > 5
+    assert networks <= known
+    gates = set(re.findall(r"dst_ip: (10\.\d+\.\d+\.\d+)\n", told))
+    found = hosts.read(policy).hosts
+    assert gates == {str(found[name].address) for name in ("gyomu", "juki")}, "what the gates try to reach"
 
 
 def test_what_guides_tell_to_run_is_there() -> None:

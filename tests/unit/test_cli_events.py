@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -16,14 +17,15 @@ from typing import Any
 import orjson
 import pytest
 
+from sekisho.core.state import open_state
+
 SEKISHO = Path(sys.executable).with_name("sekisho")
+ENVIRONMENT = {"COLUMNS": "200", "PATH": "/usr/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 
 
 def call(state: Path, *words: str | Path, code: int = 0) -> tuple[str, str]:
     argv = [SEKISHO, *words, "--state", state, "--lang", "en"]
-    done = subprocess.run(
-        argv, input="", capture_output=True, text=True, env={"COLUMNS": "200", "PATH": "/usr/bin"}, check=False
-    )
+    done = subprocess.run(argv, input="", capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
@@ -48,6 +50,19 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told, _ = call(folder / "state", "ingest", folder / "[red]a.json", "--json")
     assert json.loads(told) == {"new": 0, "known": 7, "rejected": 0, "refused": 0}
     return folder / "state"
+
+
+def test_a_server_that_policy_lets_reach_the_collector_may_be_silent(tmp_path: Path) -> None:
+    open_state(tmp_path, create=True).close()
+    asked = 1_795_489_200_000_000
+    heard = {"asked": asked, "at": {"radius": asked - 59 * 60_000_000, "gyomu": asked - 99 * 60_000_000}}
+    (tmp_path / "heard.json").write_text(json.dumps(heard))
+    told = json.loads(call(tmp_path, "events", "silent", "--json", code=1)[0])
+    assert (told["terminals"], told["servers"]) == (0, 2)
+    assert told["silent"] == [{"asset": "core", "since": None}]
+    shown, _ = call(tmp_path, "events", "silent", code=1)
+    assert "core_router" in shown
+    assert "1 of 0 terminals and 2 servers" in shown
 
 
 def test_search_tells_the_latest_first_and_that_there_are_more(state: Path) -> None:
@@ -156,3 +171,13 @@ def test_who_stops_it_is_told_that_it_can_go_on(tmp_path: Path) -> None:
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:
     assert "has no events yet" in call(tmp_path, "events", "search", "x", code=3)[1]
     assert "has no events yet" in call(tmp_path, "store", "status", code=3)[1]
+
+
+def test_what_was_set_aside_is_listed_with_its_reason(state: Path) -> None:
+    told, _ = call(state, "store", "set-aside")
+    assert "neither JSON, nor an audit record, nor a line of syslog" in " ".join(told.split())
+    assert '"junk"' in told
+    told, _ = call(state, "store", "set-aside", "--json")
+    (found,) = [json.loads(line) for line in told.splitlines()]
+    assert base64.b64decode(found["raw"]) == b'"junk"'
+    assert found["why"] == "neither JSON, nor an audit record, nor a line of syslog"

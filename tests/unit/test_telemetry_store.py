@@ -249,6 +249,21 @@ def test_lines_that_were_set_aside_end_by_their_arrival(tmp_path: Path) -> None:
     assert store.count(Search()) == 1
 
 
+def test_what_was_set_aside_is_there_as_it_stood(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    assert list(store.set_aside()) == []
+    (tmp_path / "a.json").write_bytes(b'{"x":1}\njunk \xff\n[1]\n')
+    (tmp_path / "b.json").write_bytes(b"junk of later\n")
+    take(store, tmp_path / "a.json")
+    time.sleep(0.01)  # arrivals are kept to the millisecond
+    take(store, tmp_path / "b.json")
+    found = [(Path(one.reject.file).name, one.reject.offset, one.reject.raw) for one in store.set_aside()]
+    assert found == [("b.json", 0, b"junk of later"), ("a.json", 8, b"junk \xff"), ("a.json", 15, b"[1]")]
+    next((tmp_path / "events/rejected").iterdir()).write_bytes(b"damaged")
+    with pytest.raises(BadInput, match="rejected/"):
+        list(store.set_aside())
+
+
 def test_killed_at_ten_random_moments_each_event_is_there_once(tmp_path: Path) -> None:
     kill_at_random(tmp_path, 10, seed=11)
 
@@ -294,7 +309,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('{"version":3,"parts":[]}', "newer"),
+        ('{"version":4,"parts":[]}', "newer"),
         ('{"version":1,"parts":[]}', "older"),
         ("{", "damaged"),
         ('{"version":2,"parts":[{"file":"../x"}]}', "damaged"),

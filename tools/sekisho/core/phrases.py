@@ -155,6 +155,17 @@ PHRASES = {
     # sekisho/evidence
     "another kind of document": "別の種類の文書",
     "a field is of another kind": "項目の形式が違う",
+    # sekisho/telemetry: why a line was set aside
+    "not JSON: {}": "JSONではない: {}",
+    "JSON, but not an object": "JSONだが、オブジェクトではない",
+    "neither JSON, nor an audit record, nor a line of syslog": "JSONでも監査ログでもsyslogでもない",
+    "not an audit record": "監査ログの形ではない",
+    "the line is too long": "行が長すぎる",
+    "the stream is broken: {}": "圧縮されたデータが壊れている: {}",
+    "the event log is damaged: {}": "イベントログが壊れている: {}",
+    "the event log is cut off": "イベントログが途中で切れている",
+    "a damaged record: {}": "壊れたレコード: {}",
+    "the spool holds octets that are not in base64: {}": "スプールにbase64ではないデータがある: {}",
 }
 
 

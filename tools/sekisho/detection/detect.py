@@ -19,14 +19,12 @@ import orjson
 from sekisho.core.clock import now
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine, Hit
-from sekisho.detection.records import whole
 from sekisho.detection.records.record import Record
 from sekisho.detection.scan.scanner import Scanner, Suspects
 from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.event import Event
-from sekisho.telemetry.formats import evtx
+from sekisho.telemetry.formats import evtx, whole
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.query import Span
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
 from sekisho.telemetry.stream import Block, Broken, Chunks, Source
 from sekisho.telemetry.stretches import Stretch
@@ -80,33 +78,40 @@ class Detector:
             if isinstance(block, Broken):
                 unread += 1
                 continue
+            rows = stream.rows(block.data)
+            told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(rows)))
+            if self.scanner is not None:
+                told = self.scanner.suspects(rows)
+            offset, before = block.offset, 0
             try:
-                for number, line, suspects in self._suspected(block):
-                    for piece in reading.in_block(line, memory, clock):
+                for number, suspects in told:
+                    offset += sum(map(len, rows[before:number])) + number - before
+                    before, row = number, Block(offset, bytes(rows[number]))
+                    if suspects is not None and (found := self._in_json(row, suspects, clock, origin)) is not None:
+                        matches += (self.match(*one, origin.name, lines + number + 1) for one in found)
+                        continue
+                    for piece in reading.in_block(row, memory, clock) if row.data else ():
                         events += 1
-                        if isinstance(piece.what, str):
-                            unread += 1
-                        else:
-                            matches += self.in_piece(piece, origin, lines + number, suspects)
+                        unread += isinstance(piece.what, str)
+                        matches += self.in_piece(piece, origin, lines + number + 1, suspects)
             except OutOfOrder:
                 return None
-            lines += block.data.count(b"\n")
+            lines += len(rows) - 1
         return Answer(matches, lines, events - unread, unread)
 
-    def _suspected(self, block: Block) -> Iterator[tuple[int, Block, Suspects]]:
-        """Lines that a rule could match, each with its number from 1, and those rules; None stands for all of them."""
-        lines = block.data.split(b"\n")
-        told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(lines)))
-        if self.scanner is not None:
-            told = self.scanner.suspects(lines)
-        offset, before = block.offset, 0
-        for number, suspects in told:
-            if suspects is not None and not self.engine.hit(lines[number], suspects):
-                continue
-            offset += sum(map(len, lines[before:number])) + number - before
-            before = number
-            if lines[number]:
-                yield number + 1, Block(offset, lines[number]), suspects
+    def _in_json(
+        self, row: Block, suspects: Sequence[int], clock: Clock, origin: Origin
+    ) -> Iterable[tuple[Hit, Event]] | None:
+        """What matches in a line that is one record by itself; None if it is no JSON. Most match nothing."""
+        try:
+            record = orjson.loads(row.data)
+        except orjson.JSONDecodeError:
+            return None
+        hits = list(self.engine.hits(Record(record), suspects))
+        if not hits:
+            return ()
+        event = reading.known([reading.of_record(row, record, clock)], origin)[0][0]
+        return [(hit, event) for hit in hits]
 
     def in_piece(self, piece: Piece, origin: Origin, number: int, among: Suspects = None) -> Iterator[Match]:
         """The matches of one record, which stands in the line or has the number `number`, among these rules."""
@@ -130,34 +135,6 @@ class Detector:
             self.engine.matched(hit),
             {field: hit.record.values(field) for field in self.facts.get(self.engine.rule(hit).id, ())},
         )
-
-    def in_store(self, folder: Path, span: Span, workers: Workers) -> Iterator[Answer]:
-        """What the embedded store in a folder has of a span of time, part by part.
-
-        Raises:
-            Missing: parts of it are gone.
-        """
-        from sekisho.detection.records import stored  # noqa: PLC0415 - Arrow takes long to load, and files do not need it
-
-        with stored.parts(folder, span) as paths:
-            waiting = deque[Future[Answer]]()
-            rest = iter(paths)
-            while True:
-                while len(waiting) <= workers.ahead and (path := next(rest, None)) is not None:
-                    waiting.append(workers.submit(_in_part, self.key, path, span))
-                if not waiting:
-                    return
-                yield waiting.popleft().result()
-
-    def in_part(self, path: Path, span: Span) -> Answer:
-        """What a part of the store has of a span of time."""
-        from sekisho.detection.records import stored  # noqa: PLC0415 - as above
-
-        matches, count = list[Match](), 0
-        for events in stored.events(path, span):
-            matches += self.in_events(events)
-            count += len(events)
-        return Answer(matches, 0, count, 0)
 
     def in_events(self, events: Sequence[Event]) -> Iterator[Match]:
         """The matches of events of a store, each told by its place in the file that it came from."""
@@ -213,12 +190,13 @@ class Detector:
 _detectors: dict[int, Detector] = {}
 
 
+def known(key: int) -> Detector:
+    """The detector that has this key, in this process or in one that was made after it."""
+    return _detectors[key]
+
+
 def _in_stretch(key: int, stretch: Stretch, origin: Origin, clock: Clock) -> Answer | None:
     return _detectors[key].in_stretch(stretch, origin, clock)
-
-
-def _in_part(key: int, path: Path, span: Span) -> Answer:
-    return _detectors[key].in_part(path, span)
 
 
 def _record_number(record: Mapping[str, Any]) -> int | None:

@@ -62,6 +62,13 @@ class Reject(NamedTuple):
     offset: int
 
 
+class Aside(NamedTuple):
+    """What lies set aside, and when it was (RFC 3339)."""
+
+    reject: Reject
+    arrived: str
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _DAY = 86_400_000_000

@@ -2,81 +2,44 @@
 """`make demo`: a migration night in the lab, driven through the command line as an official would.
 
 It brings up the lab, provisions it, lets a first migration be refused, obtains an auditor's countersignature, causes
-three mishaps on the machines themselves, moves the pilot wave, and leaves a verified evidence pack. With
-STORE=elasticsearch the terminals' events go to three Elasticsearch nodes of the lab, else into the embedded store.
+three mishaps on the machines themselves, moves the pilot wave, rehearses an attack on a moved terminal, and leaves a
+verified evidence pack. With STORE=elasticsearch the terminals' events go to three Elasticsearch nodes of the lab, else
+into the embedded store.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.panel import Panel
+from rehearsal import rehearse
+from stage import (
+    AUDITOR,
+    BUILD,
+    LAB,
+    ROOT,
+    STATE,
+    STORE,
+    Stopped,
+    call,
+    chapter,
+    console,
+    control,
+    lab,
+    mishap,
+    ports,
+    provision,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "demo"
-STATE = BUILD / "state"
-AUDITOR = BUILD / "auditor"
-SEKISHO = Path(sys.executable).parent / "sekisho"
-LAB = "demo"
-STORE = os.environ.get("STORE", "embedded")
 SEARCH = ("events", "search")
-VERBOSE = "-v" in sys.argv[1:]
 FORGOTTEN_RULE = """table inet old_product {
   chain output { type filter hook output priority 10; ip daddr 203.0.113.0/24 drop; }
 }"""
-console = Console(highlight=False)
-
-
-class Stopped(Exception):  # noqa: N818 - the demo stopped
-    """A step ended otherwise than the story says."""
-
-
-def call(*words: str | Path, wants: int = 0, quiet: bool = False) -> str:
-    """Run a sekisho command on this machine; `wants` is the exit code that the story expects."""
-    return _run([SEKISHO, *words], wants=wants, quiet=quiet)
-
-
-def control(*words: str | Path, wants: int = 0, quiet: bool = False) -> str:
-    """Run a sekisho command on the lab's control machine."""
-    return _run([SEKISHO, "lab", "exec", "--name", LAB, "control", "--", SEKISHO, *words], wants=wants, quiet=quiet)
-
-
-def _run(argv: Sequence[str | Path], *, wants: int, quiet: bool) -> str:
-    words = [str(word) for word in argv]
-    environment = {**os.environ, "SEKISHO_STATE": str(STATE)}
-    shown = " ".join(Path(words[0]).name if word == words[0] else word for word in words if word != "--")
-    if VERBOSE:
-        console.print(f"[dim]$ {shown}[/dim]")
-    pipe = subprocess.PIPE if quiet else None
-    done = subprocess.run(words, env=environment, stdout=pipe, text=True, check=False)
-    if done.returncode != wants:
-        raise Stopped(f"{shown}\nended with {done.returncode}, expected {wants}")
-    return done.stdout or ""
-
-
-def chapter(number: int, ja: str, en: str) -> None:
-    """Say what comes next."""
-    console.print(Panel(f"[bold]{ja}[/bold]\n[dim]{en}[/dim]", title=str(number), title_align="left", width=88))
-
-
-def lab(*words: str | Path, quiet: bool = False) -> str:
-    """Do something to the lab's machines or cables."""
-    return call("lab", words[0], "--name", LAB, *words[1:], quiet=quiet)
-
-
-def mishap(machine: str, command: str) -> None:
-    """Cause a fault on a machine itself, as an intruder or a careless hand would."""
-    lab("exec", machine, "--", "sh", "-c", command, quiet=True)
 
 
 def bring_up() -> None:
@@ -122,56 +85,6 @@ def plug_in() -> None:
             raise Stopped(f"the port stays closed: {', '.join(closed)}")
         time.sleep(0.5)
     console.print(f"  {len(ports())} 台が 802.1X で認証済み / authenticated at their desks")
-
-
-def provision(*playbooks: str, words: Sequence[str] = ()) -> None:
-    """Run playbooks by hand, as the README shows, with a line a task instead of a wall."""
-    for playbook in playbooks:
-        argv = [
-            SEKISHO,
-            "lab",
-            "exec",
-            "--name",
-            LAB,
-            "control",
-            "--",
-            Path(sys.executable).parent / "ansible-playbook",
-        ]
-        argv += ["-i", ROOT / "inventory" / "ledger", ROOT / "playbooks" / playbook, *words]
-        environment = {
-            **os.environ,
-            "SEKISHO_STATE": str(STATE),
-            "SEKISHO": str(SEKISHO),
-            "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
-        }
-        log = BUILD / f"{Path(playbook).stem}.log"
-        with (
-            log.open("w", encoding="utf-8") as keep,
-            console.status(playbook) as status,
-            subprocess.Popen(
-                [str(word) for word in argv],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            ) as process,
-        ):
-            for line in process.stdout or ():
-                keep.write(line)
-                if line.startswith("TASK ["):
-                    status.update(f"{playbook}: {line[6:].partition(']')[0]}")
-                if VERBOSE:
-                    console.print(line.rstrip(), markup=False)
-        if process.returncode:
-            tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-25:])
-            raise Stopped(f"{playbook} ended with {process.returncode}; the last lines of {log}:\n{tail}")
-        console.print(f"  {playbook} ✓")
-
-
-def ports() -> dict[str, Any]:
-    """The ports of the access switch as they are now, by the machine's name."""
-    found: dict[str, Any] = json.loads(lab("status", "--json", quiet=True))["ports"]
-    return found
 
 
 def confirm_outside() -> None:
@@ -241,7 +154,7 @@ def look() -> None:
 def prove() -> None:
     """The evidence pack, verified with the auditor's stand-alone program."""
     chapter(
-        8,
+        9,
         "証跡パックを作り、独立した検証プログラムで確かめる",
         "The evidence pack, verified by the stand-alone verifier",
     )
@@ -266,6 +179,7 @@ def main() -> int:
         bring_up()
         migrate()
         look()
+        rehearse(8)
         prove()
     except Stopped as stopped:
         console.print(f"[red]demo stopped:[/red] {stopped}", markup=True)
