@@ -44,6 +44,8 @@ class Terminal:
             ansible_managed="",
             log_agent_collector="127.0.0.1",
             log_agent_collector_name="collector",
+            log_agent_certificate_file="/etc/sekisho/device/device.crt",
+            log_agent_key_file="/etc/sekisho/device/device.key",
             log_agent_ca_file="/etc/sekisho/device/ca.crt",
         )
         assert 'port="6514"' in text

@@ -17,6 +17,8 @@ from typing import Any
 import orjson
 import pytest
 
+from sekisho.core.state import open_state
+
 SEKISHO = Path(sys.executable).with_name("sekisho")
 ENVIRONMENT = {"COLUMNS": "200", "PATH": "/usr/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 
@@ -48,6 +50,19 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told, _ = call(folder / "state", "ingest", folder / "[red]a.json", "--json")
     assert json.loads(told) == {"new": 0, "known": 7, "rejected": 0, "refused": 0}
     return folder / "state"
+
+
+def test_a_server_that_policy_lets_reach_the_collector_may_be_silent(tmp_path: Path) -> None:
+    open_state(tmp_path, create=True).close()
+    asked = 1_795_489_200_000_000
+    heard = {"asked": asked, "at": {"radius": asked - 59 * 60_000_000, "gyomu": asked - 99 * 60_000_000}}
+    (tmp_path / "heard.json").write_text(json.dumps(heard))
+    told = json.loads(call(tmp_path, "events", "silent", "--json", code=1)[0])
+    assert (told["terminals"], told["servers"]) == (0, 2)
+    assert told["silent"] == [{"asset": "core", "since": None}]
+    shown, _ = call(tmp_path, "events", "silent", code=1)
+    assert "core_router" in shown
+    assert "1 of 0 terminals and 2 servers" in shown
 
 
 def test_search_tells_the_latest_first_and_that_there_are_more(state: Path) -> None:

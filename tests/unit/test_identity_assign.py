@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import multiprocessing
+import os
+import pwd
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -36,6 +39,8 @@ class Server:
         self.database: sqlite3.Connection = self.module.connect()
         self.switch = "ack"
         self.module.disconnect = lambda row: self.switch if row["sid"] else "none"
+        self.told: list[str] = []  # what went to the system's journal
+        self.module.tell = self.told.append
 
     def ask(self, do: str, **words: Any) -> dict[str, Any]:
         request = {"do": do, "cn": PC, "wave": "pilot", "gate": "entry:passed", "lease": 1, **words}
@@ -191,9 +196,54 @@ def test_rubbish_is_refused_and_changes_nothing(server: Server, line: str) -> No
     assert server.row()["vlan_now"] == 10
 
 
+def test_each_change_is_a_line_of_the_systems_journal(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "10.9.0.10 57710 10.9.0.3 22")
+    server.told.clear()
+    server.cross(lease=7)
+    server.cross(lease=7)
+    server.ask("table")
+    server.ask("fix", devices=[], dry_run=True)
+    who = f"by={pwd.getpwuid(os.getuid()).pw_name} from=10.9.0.10"
+    assert server.told == [
+        f"cross PC-0001 done={done} wave=pilot lease=7 gate=entry:passed vlan=21 {who}" for done in ("yes", "no")
+    ]
+
+
+HOSTILE = ["x from=10.9.0.10", "a\nrevoke PC-0002 done=yes", "試行 1", "", "x" * 5000, "\u2028="]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_value_passes_for_no_other_field_of_the_line(
+    server: Server, monkeypatch: pytest.MonkeyPatch, hostile: str
+) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    server.told.clear()
+    server.ask("revoke", wave=hostile, gate=hostile)
+    server.ask(hostile, cn=hostile)
+    form = r"\S+ \S+ done=\w+ wave=\S+ lease=1 gate=\S+ vlan=- by=\S+ from=-"
+    assert len(server.told) == 2
+    assert all(re.fullmatch(form, line) and line.count("=") == 7 and len(line) < 500 for line in server.told)
+
+
+def test_what_is_asked_stands_in_the_table_before_anything_is_changed(server: Server) -> None:
+    server.session()
+    there = []
+
+    def look(_row: sqlite3.Row) -> str:
+        there.extend(map(tuple, sqlite3.connect(server.file).execute("SELECT what, cn, answer FROM journal")))
+        return "ack"
+
+    server.module.disconnect = look
+    assert server.cross()["done"]
+    assert there[-1] == ("cross", PC, "")
+    kept = [json.loads(row["answer"]) for row in server.database.execute("SELECT answer FROM journal")]
+    assert all(one["done"] for one in kept)
+
+
 def _racer(file: Path, word: str, at: float, answers: Any) -> None:
     module = load(file)
     module.disconnect = lambda row: "ack" if row["sid"] else "none"
+    module.tell = [].append
     database = module.connect()
     request = {"do": word, "cn": PC, "lease": 1, "wave": "pilot", "gate": "exit:passed", "vlan": 20}
     while time.time() < at:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sekisho.core.errors import BadInput, Refused
-from sekisho.identity import ca
+from sekisho.core.state import open_state
+from sekisho.identity import ca, enrol
 from sekisho.identity.ca import Authority, Service
 
 
@@ -45,6 +46,18 @@ def test_a_servers_certificate_names_its_addresses_and_fits_only_its_purpose(tmp
 def test_a_server_that_only_answers_calls_nobody(tmp_path: Path) -> None:
     usage = Authority(tmp_path).sign(request("gyomu"), "gyomu", service=Service()).extensions
     assert list(usage.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+def test_a_server_that_only_calls_serves_nobody_and_keeps_its_certificate(tmp_path: Path) -> None:
+    state, asked, path = (
+        open_state(tmp_path, create=True),
+        request("radius"),
+        tmp_path / "ca" / "clients" / "radius.crt",
+    )
+    assert [enrol.sign_server(state, asked, path, "radius", None) for _ in range(2)] == [True, False]
+    usage = x509.load_pem_x509_certificate(path.read_bytes()).extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert list(usage.value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert enrol.sign_server(state, asked, path, "radius", Service())
 
 
 def test_another_name_is_refused(tmp_path: Path) -> None:

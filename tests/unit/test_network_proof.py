@@ -32,6 +32,10 @@ def test_compiled_ruleset_is_proved() -> None:
         ("ip saddr 10.9.0.10/32 ip daddr 10.9.0.1/32 tcp dport 22", "ip daddr 10.9.0.1/32 tcp dport 22"),
         ("ct state established,related accept", "accept"),
         ("hook forward", "hook output"),
+        ("ip saddr 10.9.0.3/32 ip daddr 10.150.0.10/32", "ip saddr 10.9.0.0/24 ip daddr 10.150.0.10/32"),
+        ("ip saddr 10.9.0.3/32 ip daddr 10.150.0.10/32", "ip saddr 10.9.0.3/32 ip daddr 10.150.0.0/24"),
+        # What the router sends itself is never forwarded, so nobody passes under its address.
+        ("ip saddr 10.9.0.3/32 ip daddr 10.150.0.10/32", "ip saddr 10.9.0.1/32 ip daddr 10.150.0.10/32"),
         ("limit rate", "tcp dport 445 accept # limit rate"),
     ],
 )

@@ -13,6 +13,8 @@ from sekisho.fleet import hosts
 from sekisho.policy import tiers
 
 COLLECTOR = "host: collector\n    from: [lgwan, internet, probation, quarantine]\n    ports: [tcp/6514, tcp/5044]"
+ROUTER = "host: core\n    from: lgwan\n    ports: [udp/67]"
+SERVERS = "host: collector\n    from: [radius, core]"
 CONTROL = "host: control\n    to: [lgwan, internet, probation, quarantine, mynumber, kitting]"
 FLOW = "  - {from: lgwan, to: collector, ports: [tcp/6514, tcp/5044], why: terminal logs}"
 RADIUS = "host: radius\n    from: switch"
@@ -25,7 +27,13 @@ RADIUS = "host: radius\n    from: switch"
         (COLLECTOR, COLLECTOR.replace("6514", "514"), "from internet on tcp/514 is under `shared`, but in no flow"),
         (COLLECTOR, COLLECTOR.replace("[lgwan, ", "["), "collector: from lgwan on tcp/5044 is in a flow"),
         (COLLECTOR, COLLECTOR.replace("from: [", "to: ["), "collector: from internet on tcp/5044 is in a flow"),
-        (COLLECTOR, "host: core\n    from: lgwan\n    ports: [udp/67]", "collector is not under `shared`"),
+        (COLLECTOR, ROUTER, "collector: from internet on tcp/5044"),
+        (SERVERS, SERVERS.replace("core", "kore"), "'kore' is no tier, segment or host"),
+        (
+            f"{CONTROL}\n    ports: [tcp/22]",
+            "host: core\n    from: lgwan\n    ports: [udp/67]",
+            "control is not under `s",
+        ),
         (COLLECTOR, COLLECTOR.replace("collector", "gyomu"), "gyomu: from internet on tcp/5044"),
         (CONTROL, CONTROL.replace(", kitting", ""), "control: to kitting on tcp/22 is in a flow"),
         (RADIUS, RADIUS.replace("radius", "switch"), "radius is not under `shared`"),

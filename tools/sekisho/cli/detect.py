@@ -19,7 +19,7 @@ from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
+from sekisho.detection.rules.rule import LEVELS, Level, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
@@ -64,7 +64,7 @@ def detect(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Tell which events the rules match. With --json one object a line, in the order of the events."""
-    threshold = _threshold(fail_on)
+    threshold = level_of(fail_on)
     if bool(events) == from_store:
         raise BadInput(
             Both("--events か --store のどちらか一つを指定する", "give either --events or --store"),
@@ -76,7 +76,7 @@ def detect(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset, cache = _rules(rules, state, keep=not no_cache)
+    ruleset, cache = rules_of(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner_of(ruleset, cache))
     worst = (
@@ -84,11 +84,17 @@ def detect(
         if from_store
         else _of_files(detector, events or [], workers, as_json=as_json)
     )
-    if threshold is not None and worst >= threshold:
+    if threshold is not None and worst >= LEVELS.index(threshold):
         raise typer.Exit(1)
 
 
-def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Ruleset, Cache | None]:
+def rules_of(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Ruleset, Cache | None]:
+    """The rules of these files, or, without any, those that policy wants; and where what is made of them is kept.
+
+    Raises:
+        Missing: a path is not there.
+        BadInput: a folder has no rules, or the policy is wrong.
+    """
     if paths:
         return rulesets.read(paths, state if keep else None)
     # Policies take longer to load than rules that are kept.
@@ -170,11 +176,11 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None
             if rule.id in needed:
                 kept.append(match)
             if rule.id not in ruleset.silent:
-                out(_line(alert.as_json(rule, match), as_json=as_json))
+                out(line(alert.as_json(rule, match), as_json=as_json))
                 worst, count = max(worst, _rank(rule.level)), count + 1
     for found in correlate.correlated(ruleset, kept):
         if found.rule.id not in ruleset.silent:
-            out(_line(alert.correlated_as_json(found), as_json=as_json))
+            out(line(alert.correlated_as_json(found), as_json=as_json))
             worst, count = max(worst, _rank(found.rule.level)), count + 1
     if not as_json:
         typer.echo(say(Both(f"アラート {count:,}件", f"{count:,} alerts")), err=True)
@@ -186,7 +192,8 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None
     return worst
 
 
-def _line(found: dict[str, Any], *, as_json: bool) -> str:
+def line(found: dict[str, Any], *, as_json: bool) -> str:
+    """An alert on a line of its own."""
     if as_json:
         return orjson.dumps(found).decode()
     words = (
@@ -203,12 +210,16 @@ def _rank(level: str | None) -> int:
     return -1 if level is None else LEVELS.index(level)
 
 
-def _threshold(level: str | None) -> int | None:
-    if level is None:
-        return None
-    if level not in LEVELS:
+def level_of(name: str | None) -> Level | None:
+    """A level by its name; None stays None.
+
+    Raises:
+        BadInput: there is none of this name.
+    """
+    found = next((level for level in LEVELS if level == name), None)
+    if name is not None and found is None:
         raise BadInput(
-            Both(f"'{level}' という重大度はない", f"there is no level {level!r}"),
+            Both(f"'{name}' という重大度はない", f"there is no level {name!r}"),
             Both(f"次のどれか: {', '.join(LEVELS)}", f"one of: {', '.join(LEVELS)}"),
         )
-    return LEVELS.index(level)
+    return found

@@ -92,13 +92,19 @@ def sign_server(
         list[IPv4Address] | None, typer.Option("--address", parser=IPv4Address, help="An address it is called by, too.")
     ] = None,
     peer: Annotated[bool, typer.Option("--peer", help="It opens connections to its like as well.")] = False,
+    client: Annotated[bool, typer.Option("--client", help="It only opens connections, such as for its logs.")] = False,
     state: StateOption = DEFAULT_STATE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Sign a server's request, unless the certificate that is there still fits it."""
-    service = Service(tuple(addresses or ()), peer)
+    if client and (peer or addresses):
+        raise BadInput(
+            Both("--client は --peer・--address と併用できない", "--client goes with neither --peer nor --address"),
+            Both("接続するだけなら --client のみを書く", "for one that only opens connections, say --client alone"),
+        )
+    service = None if client else Service(tuple(addresses or ()), peer)
     new = enrolment.sign_server(open_state(state), request.read(), certificate, name, service, dry_run=dry_run)
     if as_json:
         print_json({"changed": new})

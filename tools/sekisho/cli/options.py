@@ -66,7 +66,7 @@ def say(text: str | language.Bilingual) -> str:
     return language.told(text, asked())
 
 
-_SEVERAL = {"detect": ("--rules", "--events")}
+_SEVERAL = {"detect": ("--rules", "--events"), "watch": ("--rules",)}
 
 
 def spread(words: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`sekisho events silent`: terminals whose logs have stopped."""
+"""`sekisho events silent`: terminals and servers whose logs have stopped."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from sekisho.cli.options import (
 from sekisho.core.clock import japan, stamp
 from sekisho.core.language import Both
 from sekisho.core.state import open_state
+from sekisho.fleet import hosts
 from sekisho.fleet.ledger import Ledger
 from sekisho.policy import telemetry as policy
 from sekisho.policy import tiers
 from sekisho.telemetry import heard
 from sekisho.telemetry.event import moment
+
+_MACHINE = Both("端末・サーバ", "machine")
 
 
 def silent(
@@ -32,32 +35,36 @@ def silent(
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Name each terminal that was silent for longer than policy allows; exit code 1 if any was.
+    """Name each terminal and server that was silent for longer than policy allows; exit code 1 if any was.
 
-    Only terminals with a certificate count, in tiers that policy lets reach the collector.
+    Only those count that policy lets reach the collector; of terminals, those with a certificate.
     """
-    opened = open_state(state)
-    heard_of = {tier for flow in tiers.read().flows if "collector" in flow.to for tier in flow.from_}
+    opened, flows = open_state(state), tiers.read()
+    heard_of = {name for flow in flows.flows if "collector" in flow.to for name in flow.from_}
+    servers = {name: host.role for name, host in hosts.read(flows).hosts.items() if name in heard_of}
     terminals = {one.asset: one for one in Ledger(opened).terminals() if one.serial and one.tier in heard_of}
     minutes, known = policy.read().silent_minutes, heard.known(opened.folder)
-    found = heard.silent(known, terminals, timedelta(minutes=minutes))
+    found = heard.silent(known, [*terminals, *servers], timedelta(minutes=minutes))
     when = stamp(moment(known.asked)) if known else ""
     if as_json:
         some = [{"asset": one.asset, "since": one.since and stamp(one.since)} for one in found]
-        print_json({"asked": when, "minutes": minutes, "terminals": len(terminals), "silent": some})
+        counts = {"terminals": len(terminals), "servers": len(servers)}
+        print_json({"asked": when, "minutes": minutes, **counts, "silent": some})
     else:
-        table = tables.table(Both("端末", "terminal"), Both("部署", "department"), Both("最終受信", "last heard"))
+        table = tables.table(_MACHINE, Both("部署・役割", "department or role"), Both("最終受信", "last heard"))
         for one in found:
             last = japan(stamp(one.since)) if one.since else say(Both("受信なし", "never"))
-            table.add_row(one.asset, terminals[one.asset].department, last)
+            where = terminals[one.asset].department if one.asset in terminals else servers[one.asset]
+            table.add_row(one.asset, where, last)
         if found:
             screen().print(table)
         typer.echo(
             say(
                 Both(
-                    f"{len(terminals)}台中{len(found)}台から{minutes}分を超えてログが届いていない({japan(when)} 時点)",
-                    f"{len(found)} of {len(terminals)} terminals have been silent for over {minutes} minutes"
-                    f" (asked at {japan(when)} in Japan)",
+                    f"端末{len(terminals)}台・サーバ{len(servers)}台のうち{len(found)}台から{minutes}分を超えて"
+                    f"ログが届いていない({japan(when)} 時点)",
+                    f"{len(found)} of {len(terminals)} terminals and {len(servers)} servers have been silent for over"
+                    f" {minutes} minutes (asked at {japan(when)} in Japan)",
                 )
             )
         )

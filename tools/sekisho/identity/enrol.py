@@ -82,11 +82,12 @@ def due(state: State, requests: Mapping[str, str], folder: Path) -> list[str]:
 
 
 def sign_server(
-    state: State, asked: bytes, certificate: Path, name: str, service: Service, *, dry_run: bool = False
+    state: State, asked: bytes, certificate: Path, name: str, service: Service | None, *, dry_run: bool = False
 ) -> bool:
     """Sign a server's PEM request (RADIUS, business system), unless the certificate in that file still fits it.
 
-    Whether a new one is signed; with `dry_run`, whether one would be.
+    Without `service` it is one for a server that only opens connections, such as for its logs. Whether a new one is
+    signed; with `dry_run`, whether one would be.
     """
     fits = _kept(asked, name, certificate, service) is not None
     if not fits and not dry_run:

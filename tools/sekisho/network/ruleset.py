@@ -41,13 +41,14 @@ def _origin(tiers: Tiers, hosts: Hosts) -> Iterator[str]:
 
 
 def _forward(tiers: Tiers, hosts: Hosts) -> Iterator[str]:
+    routers = hosts.of_role("core_router")
     yield "ct state established,related accept"
     for flow in tiers.flows:
         for source in flow.from_:
             for target in flow.to:
                 one, other = home_of(source, hosts), home_of(target, hosts)
-                if one == other:
-                    continue  # the same VLAN: it never passes the router
+                if one == other or source in routers:
+                    continue  # the same VLAN, or the router itself: nothing is forwarded
                 for port in flow.ports:
                     protocol, number = port.split("/")
                     yield (

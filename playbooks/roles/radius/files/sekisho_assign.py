@@ -8,14 +8,19 @@ It is the forced command of one SSH key. It reads one JSON object a line and ans
 
 Times are this machine's own; only durations come in. Every change is a compare-and-set in one transaction. A session
 that a change makes wrong is ended by a Disconnect-Request (RFC 5176) that the switch must acknowledge.
+
+What it is asked stands in the table's journal before anything is changed: `sekisho_lease.py` tells whoever changes the
+table without. What came of it stands there too, and is a line of the system's journal.
 """
 
 import json
 import os
+import pwd
 import re
 import sqlite3
 import subprocess
 import sys
+import syslog
 import time
 
 DATABASE = os.environ.get("SEKISHO_ASSIGN_DB", "/var/lib/sekisho/assign.db")
@@ -24,6 +29,7 @@ SWITCH = os.environ.get("SEKISHO_ASSIGN_SWITCH", "/etc/sekisho/switch.address")
 CN = re.compile(r"[A-Z0-9][A-Z0-9-]{0,30}")
 MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 SERIAL = re.compile(r"([0-9a-f]{2}){1,20}")
+KEPT = ("wave", "lease", "gate", "vlan")  # of a request, in the system's journal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS assignment (
@@ -272,44 +278,46 @@ def write(database, word, request):
 
 def answer(database, line):
     """One line's answer. Every write needs wave, gate result and lease number, and stays in the journal."""
-    cn = ""
+    cn, begun = "", None
     try:
         request = json.loads(line)
-        cn = request.get("cn", "") if isinstance(request, dict) else ""
-        word = str(request.get("do")) if isinstance(request, dict) else ""  # a list, say, is no word
+        known = request if isinstance(request, dict) else {}
+        cn, word = known.get("cn", ""), str(known.get("do", ""))  # a list, say, is no word
         if word in READS:
-            return {"cn": cn, "done": True, "why": "", **READS[word](database, request)}
-        said = {"cn": cn, "done": True, "why": "", **write(database, word, request)}
+            return {"cn": cn, "done": True, "why": "", **READS[word](database, known)}
+        kept = (time.time(), word, str(cn), line.strip()[:2000])
+        begun = database.execute("INSERT INTO journal VALUES (?, ?, ?, ?, '')", kept).lastrowid
+        said = {"cn": cn, "done": True, "why": "", **write(database, word, known)}
     except RequestError as wrong:
         said = {"cn": cn, "done": False, "why": str(wrong)}
     except (ValueError, RecursionError):
-        return {"cn": "", "done": False, "why": "not a JSON object"}
-    kept = (time.time(), str(word), str(cn), line.strip()[:2000], json.dumps(said))
-    database.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", kept)
+        said = {"cn": "", "done": False, "why": "not a JSON object"}
+    if begun is not None:
+        database.execute("UPDATE journal SET answer = ? WHERE rowid = ?", (json.dumps(said), begun))
+        if not known.get("dry_run"):
+            tell(sentence(word, known, said, os.environ.get("SSH_CONNECTION", "")))
     return said
 
 
-def watch(database):
-    """At the end of a lease end its session, so that the terminal authenticates anew and goes home."""
-    done = {}
-    while True:
-        now = time.time()
-        for row in database.execute("SELECT * FROM assignment WHERE until <= ? AND sid IS NOT NULL", (now,)).fetchall():
-            key = (row["cn"], row["lease"], row["sid"])
-            if row["claimed"] is not None and row["claimed"] > row["until"]:
-                continue  # a session that began after the end is home already
-            if done.get(key, 0) < now - 2:
-                done[key] = now
-                if disconnect(row) != "silent":
-                    clear(database, row)
-        soonest = database.execute("SELECT min(until) FROM assignment WHERE until > ?", (now,)).fetchone()[0]
-        time.sleep(min(0.5, max(0.002, (soonest or now + 1) - time.time())))
+def sentence(word, request, said, connection):
+    """A change as a line of the system's journal: no value has a blank or `=`, so none passes for another field."""
+    origin = (connection.split() or ["-"])[0]
+    facts = {"done": "yes" if said["done"] else "no", **{name: request.get(name, "-") for name in KEPT}}
+    facts |= {"by": pwd.getpwuid(os.getuid()).pw_name, "from": origin}
+    return " ".join([*map(plain, (word, said["cn"])), *(f"{name}={plain(value)}" for name, value in facts.items())])
+
+
+def plain(value):
+    return re.sub(r"[^\w.:-]", "_", str(value))[:64] or "-"
+
+
+def tell(line):
+    syslog.syslog(syslog.LOG_NOTICE, line)
 
 
 def main():
+    syslog.openlog("sekisho-assign", facility=syslog.LOG_AUTHPRIV)
     database = connect()
-    if sys.argv[1:] == ["watch"]:
-        watch(database)
     for line in sys.stdin:
         if line.strip():
             print(json.dumps(answer(database, line)), flush=True)

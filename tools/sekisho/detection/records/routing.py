@@ -136,15 +136,15 @@ def _linux(source: Logsource) -> Iterable[Route]:
         yield Route(_LINUX)
 
 
+Marked = list[tuple[Route, Collection[int]]]
+
+
 def logs(rules: Iterable[Rule]) -> frozenset[Log] | None:
     """The logs of Windows that these rules are for; None if one of them is for others too, or for all."""
     wanted = {route for rule in rules for route in routes(rule.logsource)}
     if any(route.families != _WINDOWS or not (route.channels or route.event_ids) for route in wanted):
         return None
     return frozenset(Log(route.channels, route.event_ids) for route in wanted)
-
-
-Marked = list[tuple[Route, Collection[int]]]
 
 
 class Router:
