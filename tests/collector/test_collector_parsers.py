@@ -32,7 +32,6 @@ def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
     return [data[begin:end] for begin, end in itertools.pairwise([0, *places, len(data)])]
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT, max_size=8), st.data())
 def test_relp_frames_are_the_same_however_they_are_cut(texts: list[bytes], data: st.DataObject) -> None:
     stream = OPEN + b"".join(syslog(number, text) for number, text in enumerate(texts, 2))
@@ -55,7 +54,6 @@ def windows(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     return window(len(texts)) + parts + frames, texts
 
 
-@settings(deadline=None)
 @given(st.lists(windows(), max_size=3), st.data())
 def test_lumberjack_events_are_the_same_however_they_are_cut(
     made: list[tuple[bytes, list[bytes]]], data: st.DataObject
@@ -68,7 +66,7 @@ def test_lumberjack_events_are_the_same_however_they_are_cut(
     assert session.idle
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from(SPEAKERS), st.lists(st.binary(max_size=64), max_size=20), st.booleans())
 def test_any_bytes_are_frames_or_a_protocol_error(speaker: type[Session], pieces: list[bytes], begun: bool) -> None:
     session = speaker()
@@ -78,7 +76,7 @@ def test_any_bytes_are_frames_or_a_protocol_error(speaker: type[Session], pieces
     assert len(session.incoming.data) <= len(begin) + sum(map(len, pieces))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(SPEAKERS), st.data())
 def test_a_damaged_stream_is_frames_or_a_protocol_error(speaker: type[Session], data: st.DataObject) -> None:
     if speaker is Relp:

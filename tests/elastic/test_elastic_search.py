@@ -167,7 +167,7 @@ def leaves(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
             )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_queries_made_of_what_is_there_find_the_same_in_both(
     both: tuple[EmbeddedStore, Place, list[Event]], data: st.DataObject

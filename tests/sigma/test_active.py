@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.core import folders
@@ -128,7 +128,6 @@ SOME = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(
     SOME,
     st.sets(st.sampled_from(LEVELS)),

@@ -136,7 +136,7 @@ COMPARE = {
 }
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TIMES, st.sampled_from([("gte", 3), ("gt", 1), ("lt", 3), ("lte", 2), ("eq", 2), ("neq", 2)]))
 def test_counts_are_what_counting_at_every_moment_gives(
     tmp_path_factory: Any, times: list[int], how: tuple[str, int]

@@ -298,5 +298,5 @@ def test_every_rule_has_a_query_or_a_reason() -> None:
     found = queries.of([RULES, OWN], FORMATS["lucene"])
     known = load.load([RULES, OWN])
     assert len(found.queries) + len(found.refused) == len(known.rules) + len(known.correlations) + len(known.unusable)
-    assert len(found.queries) >= 3_500
+    assert len(found.queries) > 3_400
     assert not [one for one in found.refused if "pySigma cannot convert" in one.reason.en]

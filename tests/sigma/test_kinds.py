@@ -39,7 +39,7 @@ def test_what_is_too_deep_is_left_to_its_reader(sieve: Scanner, first: bytes) ->
     assert list(sieve.suspects([text])) == [(0, None)]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.one_of(EVENTS, LINES), st.randoms(use_true_random=False), st.integers(0, 1000), st.binary(max_size=3))
 def test_what_is_left_out_is_json(
     sieve: Scanner, event: dict[str, Any], how: random.Random, at: int, other: bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.detection import load
@@ -73,7 +73,6 @@ DETECTIONS = st.fixed_dictionaries({"a": SELECTIONS, "b": SELECTIONS, "c": SELEC
 EVENTS = st.dictionaries(st.sampled_from(FIELDS), st.sampled_from([*VALUES, None, []]), max_size=4)
 
 
-@settings(deadline=None)
 @given(DETECTIONS, st.lists(EVENTS, min_size=1, max_size=4))
 def test_a_rule_that_matches_lacks_nothing(detection: dict[str, Any], events: list[dict[str, Any]]) -> None:
     node = load._condition(detection)
@@ -84,7 +83,6 @@ def test_a_rule_that_matches_lacks_nothing(detection: dict[str, Any], events: li
     assert lacking <= set(needs.fields(node)) - {field for event in events for field in event}
 
 
-@settings(deadline=None)
 @given(DETECTIONS, st.sets(st.sampled_from(FIELDS)), st.lists(EVENTS, min_size=1, max_size=10))
 def test_what_lacks_something_matches_nothing(
     detection: dict[str, Any], there: set[str], events: list[dict[str, Any]]
@@ -98,7 +96,6 @@ def test_what_lacks_something_matches_nothing(
         assert not needs.lacking(node, (there | lacking | set(FIELDS)).__contains__)
 
 
-@settings(deadline=None)
 @given(MAPS)
 def test_of_one_map_exactly_what_is_lacking_is_told(selection: dict[str, Any]) -> None:
     """Every field of a map is needed, unless its absence is what is asked for."""

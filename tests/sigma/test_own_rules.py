@@ -60,6 +60,11 @@ def test_their_networks_are_the_policy_s() -> None:
     assert gates == {str(found[name].address) for name in ("gyomu", "juki")}, "what the gates try to reach"
 
 
+def test_their_records_are_told_apart() -> None:
+    cursors = re.findall(r'"__CURSOR": "([^"]+)"', "".join(path.read_text() for path in OURS.rglob("*.ndjson")))
+    assert len(cursors) == len(set(cursors)) > 100
+
+
 def test_what_guides_tell_to_run_is_there() -> None:
     front_door._register(None)
     root = typer.main.get_command(front_door.app)

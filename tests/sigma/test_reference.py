@@ -126,7 +126,7 @@ CONDITIONS = st.sampled_from(
 RULES = st.fixed_dictionaries({"s1": SELECTIONS, "s2": SELECTIONS, "s3": SELECTIONS, "condition": CONDITIONS})
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=800, suppress_health_check=list(HealthCheck))
 @given(RULES, st.lists(EVENTS, min_size=1, max_size=5))
 def test_generated(detection: dict[str, Any], events: list[dict[str, Any]]) -> None:
     rule = {"title": "t", "logsource": {"product": "windows"}, "detection": detection}
@@ -144,7 +144,7 @@ NEAR = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(
         ["", "|contains", "|startswith", "|endswith", "|cased", "|all", "|contains|all", "|neq", "|exists"]

@@ -99,7 +99,7 @@ def made(detection: dict[str, Any], source: Logsource) -> Rule:
     return Rule(str(detection), str(detection), None, None, source, load._condition(detection), "")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(RULES, st.sampled_from([*WINDOWS, *OTHERS])), min_size=1, max_size=6),
     st.lists(st.one_of(EVENTS, LINES), min_size=1, max_size=6),

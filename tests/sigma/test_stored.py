@@ -26,7 +26,7 @@ def bound(time: int | None) -> tuple[bool, int]:
     return time is None, time or 0
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(PIECES)
 def test_answers_are_in_the_order_of_their_events(some: list[list[tuple[int | None, str, int]]]) -> None:
     pieces = sorted((sorted(one, key=lambda m: bound(m[0])) for one in some if one), key=lambda one: bound(one[0][0]))

@@ -118,7 +118,7 @@ def as_known(runs: Iterable[Correlated]) -> dict[str, tuple[Any, ...]]:
 ROUNDS = st.builds(range, st.integers(0, 5 * SECOND), st.just(60 * SECOND), st.integers(SECOND, 15 * SECOND))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.data(), st.integers(0, len(KINDS) - 1), ROUNDS)
 def test_what_comes_within_the_lateness_is_judged_as_if_all_had_been_there(
     data: st.DataObject, number: int, rounds: range
@@ -129,7 +129,7 @@ def test_what_comes_within_the_lateness_is_judged_as_if_all_had_been_there(
     assert as_known(watched(found, some, rounds)) == as_known(whole)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.integers(0, len(KINDS) - 1), ROUNDS, st.sampled_from([0, LATENESS]))
 def test_what_comes_later_may_add_an_alert_and_takes_none(
     data: st.DataObject, number: int, rounds: range, lateness: int

@@ -42,7 +42,7 @@ def fleet(folder: Path, standings: list[Standing]) -> State:
     return state
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     standings=st.lists(
         st.sampled_from([one for lands in LANDS.values() for one in lands]), min_size=SIZE, max_size=SIZE

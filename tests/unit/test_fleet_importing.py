@@ -293,7 +293,7 @@ def test_the_hardware_changes_only_while_unplanned(tmp_path: Path, state: State)
     assert "belongs to PR-0001" in _import(state, _read(tmp_path, _csv([taken]))).faults[0].reason.en
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(min_size=6, max_size=6), st.sampled_from([":", "-", ".", ""]), st.booleans(), st.booleans())
 def test_a_mac_in_any_notation_means_the_same(raw: bytes, mark: str, upper: bool, wide: bool) -> None:
     raw = bytes([raw[0] & 0xFE | 2]) + raw[1:]
@@ -307,7 +307,7 @@ def test_a_mac_in_any_notation_means_the_same(raw: bytes, mark: str, upper: bool
     assert mac.normal(text) == raw.hex(":")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.lists(st.text(max_size=20), max_size=9), max_size=8))
 def test_no_row_brings_the_reader_down(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     folder = tmp_path_factory.mktemp("rows")
@@ -322,7 +322,7 @@ def test_no_row_brings_the_reader_down(tmp_path_factory: pytest.TempPathFactory,
     assert all(fault.column and fault.reason and fault.line > 1 for fault in source.faults)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=300))
 def test_no_bytes_bring_the_reader_down(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     with pytest.raises(BadInput):

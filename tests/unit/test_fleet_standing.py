@@ -50,7 +50,7 @@ def test_the_internet_is_confirmed_only_out_of_probation() -> None:
     assert LEGAL[Standing.CONFIRMED] == {Standing.QUARANTINING}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(list(Standing)), max_size=25), st.sampled_from(["PC-0001", "PC-0007"]))
 def test_a_random_walk_never_leaves_the_table(state: State, walk: list[Standing], asset: str) -> None:
     ledger, chain = Ledger(state), Chain(state)

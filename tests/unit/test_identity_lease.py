@@ -148,7 +148,7 @@ def test_a_row_that_cannot_be_read_is_told_and_ends_nothing(
 ACTS = st.sampled_from(["cross", "give_back", "confirm", "outside", "look"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(acts=st.lists(ACTS, max_size=12))
 def test_in_any_order_only_what_comes_from_outside_is_told(
     tmp_path_factory: pytest.TempPathFactory, acts: list[str]

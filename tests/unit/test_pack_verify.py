@@ -151,7 +151,7 @@ def reorder(files: Files, number: int, data: st.DataObject) -> str:
     return f"record {min(number, other)}: reordered"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     number=st.integers(1, RECORDS),
     tamper=st.sampled_from([change, remove, add, reorder]),
@@ -273,7 +273,7 @@ def test_what_is_not_there_cannot_be_read(home: Path, tmp_path: Path) -> None:
     assert run(home / "pack.zip", "--after", tmp_path / "none.zip")[0] == 2
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 2000), value=st.integers(1, 255), cut=st.booleans())
 def test_a_damaged_file_never_passes_and_never_breaks_the_verifier(
     home: Path, tmp_path: Path, at: int, value: int, cut: bool

@@ -69,7 +69,7 @@ def _made_up(sizes: list[int]) -> list[Terminal]:
     ]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=8),
     st.integers(1, 12),

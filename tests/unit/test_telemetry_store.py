@@ -356,7 +356,7 @@ def holds(record: dict[str, Any], term: query.Term) -> bool:
     return (value is not None and fnmatch.fnmatchcase(str(value).lower(), pattern)) is not term.negated
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records=RECORDS, terms=st.lists(TERMS, max_size=3), escaped=st.booleans())
 def test_a_search_finds_what_a_plain_reading_finds(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], terms: list[query.Term], escaped: bool
@@ -379,7 +379,7 @@ def key(event: Event) -> tuple[bool, int, bytes]:
 
 
 @given(since=st.integers(0, 9), until=st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_span_holds_its_beginning_and_not_its_end(
     tmp_path_factory: pytest.TempPathFactory, since: int, until: int
 ) -> None:

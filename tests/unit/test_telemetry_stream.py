@@ -42,7 +42,7 @@ def lines(chunks: Chunks, *, size: int = 1024, longest: int = stream.LONGEST) ->
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"x" * 30, b"\x00\xff"]), max_size=60).map(b"".join)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=TEXT, sizes=st.lists(st.integers(1, 9000), max_size=5), size=st.integers(1, 90), longest=st.integers(20, 50)
 )

@@ -52,7 +52,7 @@ def lines(blocks: list[Block | Broken]) -> list[Line | Broken]:
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"x" * 30, b"\x00\xff"]), max_size=90).map(b"".join)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=TEXT, least=st.integers(1, 60), at_once=st.integers(1, 60), look=st.integers(1, 9))
 def test_stretches_have_every_line_where_the_stream_has_it(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, least: int, at_once: int, look: int

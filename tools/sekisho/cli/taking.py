@@ -24,7 +24,7 @@ from sekisho.detection import active
 from sekisho.detection.active import Active
 from sekisho.detection.release import taking
 from sekisho.detection.release.held import Release
-from sekisho.detection.release.index import Change, Changes
+from sekisho.detection.release.index import Changes, Difference
 from sekisho.detection.release.taking import Outcome
 from sekisho.policy import detection as policy
 
@@ -96,7 +96,7 @@ def _tell_active(found: Active) -> None:
         typer.echo(visible(f"  {one.title or one.id or one.path}: {say(one.reason)}"))
 
 
-def _line(one: Change) -> str:
+def _line(one: Difference) -> str:
     rule = one.now or one.was
     if rule is None:
         return one.id
@@ -104,7 +104,7 @@ def _line(one: Change) -> str:
     return f"{rule.title} ({one.id}) {', '.join(told) or f'{rule.level}, {rule.status}'}"
 
 
-def _value(one: Change, key: str) -> str:
+def _value(one: Difference, key: str) -> str:
     return "→".join(str(getattr(entry, key)) for entry in (one.was, one.now))
 
 
@@ -129,13 +129,13 @@ def _as_json(outcome: Outcome, found: Active | None) -> dict[str, Any]:
 
 
 def _changes(changes: Changes) -> dict[str, Any]:
-    def told(some: Sequence[Change]) -> list[dict[str, Any]]:
+    def told(some: Sequence[Difference]) -> list[dict[str, Any]]:
         return [_change(one) for one in some]
 
     return {name: told(some) for name, some in changes._asdict().items()}
 
 
-def _change(one: Change) -> dict[str, Any]:
+def _change(one: Difference) -> dict[str, Any]:
     rule = one.now or one.was
     found: dict[str, Any] = {"id": one.id}
     if rule is not None:

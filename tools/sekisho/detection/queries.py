@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 from sigma.backends.elasticsearch.elasticsearch_eql import EqlBackend
@@ -22,7 +22,7 @@ from sekisho.detection.export.formats import Format
 from sekisho.detection.export.pipeline import CORRELATION, NotExported, sekisho
 from sekisho.detection.rules import documents
 from sekisho.detection.rules.refusal import CannotUse
-from sekisho.detection.rules.rule import Rule, Unusable
+from sekisho.detection.rules.rule import Correlation, Rule, Unusable
 from sekisho.telemetry.elastic import template
 
 _BACKENDS: dict[str, Any] = {"lucene": LuceneBackend, "eql": EqlBackend, "esql": ESQLBackend}
@@ -90,13 +90,14 @@ class _Converter:
         """
         form = self._form
         try:
-            parsed = SigmaRule.from_dict(document)
-            made = self._backend.convert(SigmaCollection([parsed, *self._filters]), form.format)
+            filtered = SigmaCollection([SigmaRule.from_dict(document), *self._filters])
+            made = self._backend.convert(filtered, form.format)
         except NotExported as error:
             raise CannotUse(error.reason.ja, error.reason.en) from error
         except (SigmaError, NotImplementedError, RecursionError, ValueError, TypeError) as error:
             raise CannotUse(f"pySigmaが変換できない: {error}", f"pySigma cannot convert it: {error}") from error
-        refused.check_format(parsed, form)
+        for one in filtered.rules:
+            refused.check_format(cast("SigmaRule", one), form)
         return tuple(one if isinstance(one, str) else orjson.dumps(one).decode() for one in _listed(made))
 
 
@@ -120,5 +121,5 @@ def _filter(document: dict[str, Any]) -> list[SigmaFilter]:
         return []
 
 
-def _unusable(rule: Any, why: Both) -> Unusable:  # noqa: ANN401 - a rule or a correlation
+def _unusable(rule: Rule | Correlation, why: Both) -> Unusable:
     return Unusable(rule.path, rule.id, rule.title, why)

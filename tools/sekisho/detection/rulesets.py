@@ -32,6 +32,7 @@ def read(paths: Sequence[Path], state: Path | None) -> tuple[Ruleset, Cache | No
         except ValueError:
             pass  # damaged, or written by another version: it is read anew
         finally:
+            gc.freeze()  # nor are they looked through for cycles at the end, which would take a third of all the time
             gc.enable()
     from sekisho.detection import load  # noqa: PLC0415 - pySigma is slow to load
 

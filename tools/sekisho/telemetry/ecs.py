@@ -13,7 +13,7 @@ from sekisho.telemetry.formats import journal, process, ulogd
 # is that of the fields in `Ecs`, behind those that every record has.
 _DATA = {
     "user__name": ("User", "SubjectUserName", "TargetUserName", "AccountName"),
-    "process__pid": ("ProcessId", "ProcessID", "NewProcessId"),
+    "process__pid": ("NewProcessId", "ProcessId", "ProcessID"),  # of 4688 the second is the parent's
     "process__executable": ("Image", "NewProcessName", "ProcessName", "SourceImage", "Application"),
     "process__command_line": ("CommandLine", "ProcessCommandLine"),
     "process__parent__executable": ("ParentImage", "ParentProcessName"),

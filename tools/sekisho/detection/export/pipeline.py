@@ -49,7 +49,7 @@ class ToDocuments(ConditionTransformation):
     """
 
     def apply(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
-        """Change the rule."""
+        """Difference the rule."""
         if isinstance(rule, SigmaCorrelationRule):
             raise NotExported(CORRELATION)
         source = rule.logsource

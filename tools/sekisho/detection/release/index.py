@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     keys: Mapping[str, bytes]
 
 
-class Change(NamedTuple):
+class Difference(NamedTuple):
     """A rule as it was and as it is, None where it is not; `keys` are those that say something else now."""
 
     id: str
@@ -36,9 +36,9 @@ class Change(NamedTuple):
 class Changes(NamedTuple):
     """What is new in a release, what says something else, and what is gone; each in the order of the titles."""
 
-    added: tuple[Change, ...]
-    changed: tuple[Change, ...]
-    removed: tuple[Change, ...]
+    added: tuple[Difference, ...]
+    changed: tuple[Difference, ...]
+    removed: tuple[Difference, ...]
 
 
 def read(folder: Path) -> tuple[dict[str, Entry], list[Both]]:
@@ -63,11 +63,11 @@ def read(folder: Path) -> tuple[dict[str, Entry], list[Both]]:
 
 def changes(was: Mapping[str, Entry], now: Mapping[str, Entry]) -> Changes:
     """In what two releases differ."""
-    both = [Change(key, was[key], now[key], _differing(was[key], now[key])) for key in now.keys() & was.keys()]
+    both = [Difference(key, was[key], now[key], _differing(was[key], now[key])) for key in now.keys() & was.keys()]
     return Changes(
-        _sorted([Change(key, None, now[key], ()) for key in now.keys() - was.keys()]),
+        _sorted([Difference(key, None, now[key], ()) for key in now.keys() - was.keys()]),
         _sorted([one for one in both if one.keys]),
-        _sorted([Change(key, was[key], None, ()) for key in was.keys() - now.keys()]),
+        _sorted([Difference(key, was[key], None, ()) for key in was.keys() - now.keys()]),
     )
 
 
@@ -97,7 +97,7 @@ def _differing(was: Entry, now: Entry) -> tuple[str, ...]:
     return tuple(one for one in names if was.keys.get(one) != now.keys.get(one))
 
 
-def _sorted(some: list[Change]) -> tuple[Change, ...]:
+def _sorted(some: list[Difference]) -> tuple[Difference, ...]:
     return tuple(sorted(some, key=lambda one: ((one.now or one.was or _NOBODY).title.casefold(), one.id)))
 
 
