@@ -67,6 +67,7 @@ test-kills: setup server
 bench: setup server
 	$(BIN)/python tests/bench/ingest.py
 	$(BIN)/python tests/bench/detect.py
+	$(BIN)/python tests/bench/watch.py
 	$(BIN)/python tests/bench/wave.py
 	$(BIN)/python tests/bench/ship_elastic.py
 
