@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from corpora import REGRESSION, RULES, corpora, recorded
 
+OURS = Path(__file__).parents[2] / "detection_rules"
 SEKISHO = Path(sys.executable).with_name("sekisho")
 RULE = {
     "title": "A shell",
@@ -124,6 +126,34 @@ def test_what_was_kept_and_is_damaged_is_made_again(files: tuple[Path, Path, Pat
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-7] + b"damaged")
     assert alerts(*words) == first == alerts(*words, "--no-cache")
+
+
+def test_without_rules_the_policys_are_taken(files: tuple[Path, Path, Path]) -> None:
+    rules, _, state = files
+    hits = OURS / "accounts" / "sudo_refused" / "hit.ndjson"
+    words = ("detect", "--events", hits, "--state", state)
+    asked = alerts("detect", "--events", hits, "--rules", OURS, "--state", state)
+    assert asked
+    assert alerts(*words) == asked == alerts(*words, "--no-cache")
+    release = rules.parent / "release.zip"
+    with zipfile.ZipFile(release, "w") as archive:
+        archive.write(rules, "rules/shell.yml")
+    run("rules", "import", release, "--state", state)
+    assert "policies/detection.yml names" not in run("rules", "list", "--state", state).stderr
+    events = ("detect", "--events", files[1], "--state", state)
+    assert alerts(*events) == [], "it has no status"
+    home = rules.parent / "home"
+    (home / "policies").mkdir(parents=True)
+    text = (OURS.parent / "policies" / "detection.yml").read_text()
+    mended = text.replace("include: []", f"include: [{{id: {RULE['id']}, why: ours to watch}}, {{id: typo, why: x}}]")
+    (home / "policies" / "detection.yml").write_text(mended)
+    (home / "policies" / "telemetry.yml").write_text((OURS.parent / "policies" / "telemetry.yml").read_text())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEKISHO_HOME", str(home))
+        assert [one["record"] for one in alerts(*events)] == [2, 3]
+        listed = run("rules", "list", "--state", state)
+    assert f"A shell ({RULE['id']}): include: ours to watch" in listed.stdout
+    assert "names typo, which is no rule" in listed.stderr
 
 
 @corpora

@@ -19,7 +19,7 @@ from sekisho.cli import app as front
 from sekisho.core import errors, faults, folders
 from sekisho.core.errors import BadInput, BadValue, SekishoError
 from sekisho.core.yamlfile import Strict, load
-from sekisho.policy import controls, devices, gates, tiers, waves
+from sekisho.policy import controls, detection, devices, gates, tiers, waves
 
 PACKAGE = Path(errors.__file__).resolve().parents[1]
 ENGINEERS = {"lab"}  # folders and modules whose messages engineers read, in English
@@ -208,6 +208,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 READERS: dict[str, Callable[[], object]] = {
     "controls.yml": controls.read,
+    "detection.yml": detection.read,
     "devices.yml": devices.read,
     "gates.yml": gates.read,
     "tiers.yml": tiers.read,
@@ -243,6 +244,25 @@ READERS: dict[str, Callable[[], object]] = {
             ["次のいずれかでなければならない: 'primary', 'secondary', 'recalled'"],
         ),
         ("gates.yml", "version: 1", "version: 1\nversion: 1", ["項目 'version' が二度ある"]),
+        ("detection.yml", "lateness: 15m", "lateness: 15", ["'15' は期間ではない(例: 30s, 15m, 24h, 30d)"]),
+        ("detection.yml", "lateness: 15m", "lateness: 9999d", ["'9999d' は10年を超えている"]),
+        ("detection.yml", "blind_after: 30d", "blind_after: 0h", ["blind_after は0より長くなければならない"]),
+        ("detection.yml", "[high, critical]", "[high, severe]", ["次のいずれかでなければならない: 'informational'"]),
+        ("detection.yml", "ours: {}", "ours: {level: [high]}", ["rules.ours.level: 知らない項目"]),
+        ("detection.yml", "ours: {}", "ours: {logsources: [{}]}", ["product, service のどれかが必要"]),
+        ("detection.yml", "include: []", "include: [{id: x}]", ["rules.include.0.why: 必要な項目がない"]),
+        (
+            "detection.yml",
+            "include: []",
+            "include: [{id: x, why: a}, {id: x, why: b}]",
+            ["rules.include: 二度書かれている: x"],
+        ),
+        (
+            "detection.yml",
+            "include: []\n  exclude: []",
+            "include: [{id: x, why: a}]\n  exclude: [{id: x, why: b}]",
+            ["include と exclude の両方にある: x"],
+        ),
     ],
 )
 def test_a_fault_of_a_policy_is_a_line_in_japanese(home: Path, file: str, old: str, new: str, ja: list[str]) -> None:

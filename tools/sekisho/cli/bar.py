@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Self
 
+import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
@@ -14,20 +16,23 @@ from sekisho.core.language import Bilingual
 _WIDTH = 16
 
 
-def bars(*columns: ProgressColumn, quiet: bool) -> Progress:
+def bars(*columns: ProgressColumn, quiet: bool, stderr: bool = True) -> Progress:
     """Bars of these columns; `quiet` shows none."""
-    return Progress(*columns, console=screen(stderr=True), disable=quiet)
+    return Progress(*columns, console=screen(stderr=stderr), disable=quiet, redirect_stdout=sys.stdout.isatty())
 
 
 class Bar:
     """One piece of work: how far it is, its time, and words. Where nobody knows how much there is, only time and words.
 
-    As a context: it is shown inside.
+    As a context: it is shown inside. Where results appear on the same screen meanwhile, `among` tells it, and `print`
+    keeps them and the bar apart.
     """
 
-    def __init__(self, *, quiet: bool, endless: bool = False) -> None:
+    def __init__(self, *, quiet: bool, endless: bool = False, among: bool = False) -> None:
         how_far = () if endless else (BarColumn(bar_width=_WIDTH), TaskProgressColumn())
-        self._bars = bars(SpinnerColumn(), *how_far, Elapsed(), TextColumn("{task.description}"), quiet=quiet)
+        columns = (SpinnerColumn(), *how_far, Elapsed(), TextColumn("{task.description}"))
+        self._among = among and not quiet
+        self._bars = bars(*columns, quiet=quiet, stderr=not self._among)
         self._task = self._bars.add_task("", total=None)
 
     def __enter__(self) -> Self:
@@ -49,3 +54,10 @@ class Bar:
     def tell(self, what: str | Bilingual) -> None:
         """Tell something above the bar, which stays."""
         self._bars.console.print(say(what), markup=False)
+
+    def print(self, line: str) -> None:
+        """Print a line of a result on standard output."""
+        if self._among:
+            self._bars.console.print(line, markup=False, soft_wrap=True)
+        else:
+            typer.echo(line)

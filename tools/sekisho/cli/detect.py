@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import orjson
 import typer
-from rich.markup import escape
 
+from sekisho.cli.choosing import tell_unknown
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
-from sekisho.cli.times import moment_of
+from sekisho.cli.times import span_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.detection import rulesets
+from sekisho.detection import active, rulesets
 from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
 from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
 from sekisho.detection.scan import automaton
+from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
+from sekisho.policy import detection
 from sekisho.policy import telemetry as policy
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
 RulesOption = Annotated[
-    list[Path], typer.Option("--rules", help="Files or folders of Sigma rules; several may follow.")
+    list[Path] | None,
+    typer.Option(
+        "--rules",
+        help="Files or folders of Sigma rules; several may follow. Without it the rules of policies/detection.yml.",
+    ),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="A rule that cannot be used is an error.")]
 CacheOption = Annotated[bool, typer.Option("--no-cache", help="Read the rules anew, and keep nothing.")]
@@ -40,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def detect(
-    rules: RulesOption,
+    rules: RulesOption = None,
     events: Annotated[
         list[Path] | None, typer.Option("--events", help="Files: NDJSON, EVTX, logs; plain, gz or zip.")
     ] = None,
@@ -66,39 +73,54 @@ def detect(
             Both("--events か --store のどちらか一つを指定する", "give either --events or --store"),
             Both("例: --events log.json", "such as --events log.json"),
         )
-    span = Span(moment_of(since), moment_of(until))
+    span = span_of(since, until, ("--from", "--to"))
     if span != Span() and not from_store:
         raise BadInput(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset, cache = rulesets.read(rules, None if no_cache else state)
+    ruleset, cache = _rules(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
     scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
-    with Workers(workers) as some:
-        answers = (
-            detector.in_store(_embedded(state), span, some)
-            if from_store
-            else detector.in_files(events or [], ZoneInfo(policy.read().zone), some)
-        )
-        worst = _tell(ruleset, answers, as_json=as_json)
+    worst = (
+        _of_store(detector, state, span, workers, as_json=as_json)
+        if from_store
+        else _of_files(detector, events or [], workers, as_json=as_json)
+    )
     if threshold is not None and worst >= threshold:
         raise typer.Exit(1)
 
 
-def _embedded(state: Path) -> Path:
+def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Ruleset, Cache | None]:
+    if paths:
+        return rulesets.read(paths, state if keep else None)
+    found = active.active(state, detection.read(), keep=keep)
+    tell_unknown(found)
+    return found.ruleset, found.cache
+
+
+def _of_files(detector: Detector, events: Sequence[Path], workers: int | None, *, as_json: bool) -> int:
+    with Workers(workers) as some:
+        answers = detector.in_files(events, ZoneInfo(policy.read().zone), some)
+        return _tell(detector.engine.ruleset, answers, typer.echo, as_json=as_json)
+
+
+def _of_store(detector: Detector, state: Path, span: Span, workers: int | None, *, as_json: bool) -> int:
     # The stores' libraries take longer to load than rules that are kept, and files need none of them.
+    from sekisho.cli.bar import Bar  # noqa: PLC0415
+    from sekisho.detection import stored  # noqa: PLC0415
     from sekisho.telemetry import stores  # noqa: PLC0415
-    from sekisho.telemetry.embedded.store import EmbeddedStore  # noqa: PLC0415
 
     store = stores.there(state)
-    if not isinstance(store, EmbeddedStore):
-        raise BadInput(
-            Both("Elasticsearchに対する検知はまだない", "detection over Elasticsearch is not there yet"),
-            Both("--events でファイルを指定する", "give files by --events"),
-        )
-    return store.folder
+    watched = sys.stdout.isatty()
+    with Workers(workers) as some, Bar(quiet=not (watched or sys.stderr.isatty()), among=watched) as bar:
+
+        def tell(done: int, size: int) -> None:
+            bar.show(Both(f"イベント {size:,}件", f"{size:,} events"), done=done, size=size)
+
+        answers = stored.answers(detector, store, span, some, tell)
+        return _tell(detector.engine.ruleset, answers, bar.print, as_json=as_json)
 
 
 def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
@@ -124,7 +146,7 @@ def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
         err.print(visible(say(line)), markup=False)
 
 
-def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
+def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None], *, as_json: bool) -> int:
     """Print the alerts; the place of the worst level among LEVELS, -1 if there is none."""
     kept: list[Match] = []
     needed, worst, count, unread = correlate.rules_of(ruleset), -1, 0, 0
@@ -135,11 +157,11 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
             if rule.id in needed:
                 kept.append(match)
             if rule.id not in ruleset.silent:
-                _print(alert.as_json(rule, match), as_json=as_json)
+                out(_line(alert.as_json(rule, match), as_json=as_json))
                 worst, count = max(worst, _rank(rule.level)), count + 1
     for found in correlate.correlated(ruleset, kept):
         if found.rule.id not in ruleset.silent:
-            _print(alert.correlated_as_json(found), as_json=as_json)
+            out(_line(alert.correlated_as_json(found), as_json=as_json))
             worst, count = max(worst, _rank(found.rule.level)), count + 1
     if not as_json:
         typer.echo(say(Both(f"アラート {count:,}件", f"{count:,} alerts")), err=True)
@@ -151,10 +173,9 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], *, as_json: bool) -> int:
     return worst
 
 
-def _print(found: dict[str, Any], *, as_json: bool) -> None:
+def _line(found: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
-        typer.echo(orjson.dumps(found).decode())
-        return
+        return orjson.dumps(found).decode()
     words = (
         found["timestamp"],
         found["level"],
@@ -162,7 +183,7 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
         found["rule_title"],
         f"{found['file']}:{found['record']}",
     )
-    screen(soft_wrap=True).print("  ".join(escape(visible(str(one or "-"))) for one in words))
+    return "  ".join(visible(str(one or "-")) for one in words)
 
 
 def _rank(level: str | None) -> int:

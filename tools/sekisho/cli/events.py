@@ -25,14 +25,13 @@ from sekisho.cli.options import (
     visible,
 )
 from sekisho.cli.silent import silent
-from sekisho.cli.times import moment_of
+from sekisho.cli.times import span_of
 from sekisho.core.clock import JAPAN
-from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 from sekisho.telemetry import query, stores
 from sekisho.telemetry.event import FIELDS, Event, moment
 from sekisho.telemetry.formats import journal
-from sekisho.telemetry.query import Search, Span
+from sekisho.telemetry.query import Search
 
 _SAID = ("message", "Message", "MESSAGE")
 events = typer.Typer(help="Events of the store.", no_args_is_help=True)
@@ -62,12 +61,7 @@ def find(
 ) -> None:
     """Find events, the latest first."""
     store = stores.there(state)
-    span = Span(moment_of(since), moment_of(until))
-    if span.since is not None and span.until is not None and span.until <= span.since:
-        raise BadInput(
-            Both(f"--until {until} は --since {since} より後ではない", f"--until {until} is not after --since {since}"),
-            Both("期間を確かめる。--until の時刻自体は含まない", "check the range; --until itself is not in it"),
-        )
+    span = span_of(since, until, ("--since", "--until"))
     wanted = Search(query.parse(asked), span)
     if count:
         found = store.count(wanted)

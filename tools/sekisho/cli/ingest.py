@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON, EVTX, audit logs, syslog: plain, gz or zip.")],
+    files: Annotated[list[Path], typer.Argument(help="NDJSON, JSON, EVTX, audit logs, syslog: plain, gz or zip.")],
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`

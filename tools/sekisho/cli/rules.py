@@ -9,10 +9,23 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from sekisho.cli.options import DEFAULT_LANG, JsonOption, LangOption, print_json, say, visible
+from sekisho.cli import blind
+from sekisho.cli.choosing import names
+from sekisho.cli.options import (
+    DEFAULT_LANG,
+    DEFAULT_STATE,
+    JsonOption,
+    LangOption,
+    StateOption,
+    print_json,
+    say,
+    visible,
+)
+from sekisho.cli.taking import take
 from sekisho.core import folders
 from sekisho.core.language import Both
-from sekisho.detection import load, trial
+from sekisho.detection import active, load, trial
+from sekisho.policy import detection
 from sekisho.policy import telemetry as policy
 
 rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
@@ -20,18 +33,31 @@ rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the front door."""
+    rules.command("import")(take)
+    rules.command("list")(names)
     app.add_typer(rules, name="rules")
 
 
 @rules.command("check")
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders of rules.", metavar="PATH...")],
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a rule cannot be used.")] = False,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files or folders of rules; those of policies/detection.yml.", metavar="[PATH...]"),
+    ] = None,
+    from_store: Annotated[
+        bool, typer.Option("--store", help="Also look through the store for rules that can match nothing in it.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if a rule cannot be used, or is blind.")
+    ] = False,
+    state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
-    """Read every rule, and name each that cannot be evaluated, with its reason."""
-    found = load.load(paths)
+    """Read every rule, and name each that cannot be evaluated, or that is blind, with its reason."""
+    wanted = detection.read()
+    found = load.load(paths) if paths else active.active(state, wanted).ruleset
+    looked = blind.look(found, state, wanted.blind_after) if from_store else None
     levels = Counter(rule.level or "-" for rule in found.rules)
     if as_json:
         print_json(
@@ -43,11 +69,14 @@ def check(
                     {"path": one.path, "id": one.id, "title": one.title, "reason": say(one.reason)}
                     for one in found.unusable
                 ],
+                **({"store": blind.as_json(looked)} if looked else {}),
             }
         )
     else:
         for one in found.unusable:
             typer.echo(visible(f"{one.path}: {one.title or one.id or ''}: {say(one.reason)}"))
+        if looked:
+            blind.tell(looked)
         typer.echo(
             say(
                 Both(
@@ -58,7 +87,7 @@ def check(
                 )
             )
         )
-    if strict and found.unusable:
+    if strict and (found.unusable or (looked and looked.blind)):
         raise typer.Exit(1)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sekisho.core.clock import JAPAN
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
+from sekisho.telemetry.query import Span
 
 
 def moment_of(text: str | None) -> int | None:
@@ -25,3 +26,19 @@ def moment_of(text: str | None) -> int | None:
             Both("例: 2026-11-24 または 2026-11-24T09:00", "such as 2026-11-24 or 2026-11-24T09:00"),
         ) from error
     return int((given if given.tzinfo else given.replace(tzinfo=JAPAN)).timestamp() * 1_000_000)
+
+
+def span_of(since: str | None, until: str | None, options: tuple[str, str]) -> Span:
+    """The span that two options ask for.
+
+    Raises:
+        BadInput: one is no time, or nothing lies between them.
+    """
+    span = Span(moment_of(since), moment_of(until))
+    if span.since is not None and span.until is not None and span.until <= span.since:
+        first, last = options
+        raise BadInput(
+            Both(f"{last} {until} は {first} {since} より後ではない", f"{last} {until} is not after {first} {since}"),
+            Both(f"期間を確かめる。{last} の時刻自体は含まない", f"check the range; {last} itself is not in it"),
+        )
+    return span

@@ -19,14 +19,12 @@ import orjson
 from sekisho.core.clock import now
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine, Hit
-from sekisho.detection.records import whole
 from sekisho.detection.records.record import Record
 from sekisho.detection.scan.scanner import Scanner, Suspects
 from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.event import Event
-from sekisho.telemetry.formats import evtx
+from sekisho.telemetry.formats import evtx, whole
 from sekisho.telemetry.formats.found import Found, NotARecord
-from sekisho.telemetry.query import Span
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
 from sekisho.telemetry.stream import Block, Broken, Chunks, Source
 from sekisho.telemetry.stretches import Stretch
@@ -131,34 +129,6 @@ class Detector:
             {field: hit.record.values(field) for field in self.facts.get(self.engine.rule(hit).id, ())},
         )
 
-    def in_store(self, folder: Path, span: Span, workers: Workers) -> Iterator[Answer]:
-        """What the embedded store in a folder has of a span of time, part by part.
-
-        Raises:
-            Missing: parts of it are gone.
-        """
-        from sekisho.detection.records import stored  # noqa: PLC0415 - Arrow takes long to load, and files do not need it
-
-        with stored.parts(folder, span) as paths:
-            waiting = deque[Future[Answer]]()
-            rest = iter(paths)
-            while True:
-                while len(waiting) <= workers.ahead and (path := next(rest, None)) is not None:
-                    waiting.append(workers.submit(_in_part, self.key, path, span))
-                if not waiting:
-                    return
-                yield waiting.popleft().result()
-
-    def in_part(self, path: Path, span: Span) -> Answer:
-        """What a part of the store has of a span of time."""
-        from sekisho.detection.records import stored  # noqa: PLC0415 - as above
-
-        matches, count = list[Match](), 0
-        for events in stored.events(path, span):
-            matches += self.in_events(events)
-            count += len(events)
-        return Answer(matches, 0, count, 0)
-
     def in_events(self, events: Sequence[Event]) -> Iterator[Match]:
         """The matches of events of a store, each told by its place in the file that it came from."""
         told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(events)))
@@ -213,12 +183,13 @@ class Detector:
 _detectors: dict[int, Detector] = {}
 
 
+def known(key: int) -> Detector:
+    """The detector that has this key, in this process or in one that was made after it."""
+    return _detectors[key]
+
+
 def _in_stretch(key: int, stretch: Stretch, origin: Origin, clock: Clock) -> Answer | None:
     return _detectors[key].in_stretch(stretch, origin, clock)
-
-
-def _in_part(key: int, path: Path, span: Span) -> Answer:
-    return _detectors[key].in_part(path, span)
 
 
 def _record_number(record: Mapping[str, Any]) -> int | None:

@@ -27,6 +27,7 @@ from sekisho.detection.rules.rule import (
     Rule,
     Ruleset,
     Unusable,
+    silent,
 )
 
 _OURS = uuid.UUID("6f2b5a0e-3d0c-5b0e-9a34-5345b1540000")  # under which rules without an id get one
@@ -84,8 +85,7 @@ class _Loading:
                 self._unusable.append(_unusable(path, document, _repeated(same.path)))
             elif made:
                 found[made.id] = made
-        silent = correlations.silent(rules, list(found.values()))
-        return Ruleset(tuple(rules), tuple(found.values()), tuple(self._unusable), silent)
+        return Ruleset(tuple(rules), tuple(found.values()), tuple(self._unusable), silent(found.values()))
 
     def _document(self, path: str, document: dict[str, Any]) -> None:
         if "correlation" in document:

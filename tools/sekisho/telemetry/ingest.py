@@ -19,7 +19,7 @@ from typing import Generic, NamedTuple
 from sekisho.core.clock import now
 from sekisho.telemetry import identity, reading, stream, stretches
 from sekisho.telemetry.event import Event, Reject
-from sekisho.telemetry.formats import evtx
+from sekisho.telemetry.formats import evtx, whole
 from sekisho.telemetry.formats.found import Found, NotARecord
 from sekisho.telemetry.reading import Clock, Memory, Origin, OutOfOrder, Piece
 from sekisho.telemetry.store import Added, Batch, Ready, Sink
@@ -27,7 +27,7 @@ from sekisho.telemetry.stream import Broken, Source
 from sekisho.telemetry.stretches import Stretch
 from sekisho.telemetry.workers import Workers
 
-_RECORDS = 10_000  # of an event log, at once
+_RECORDS = 10_000  # of a file that has no lines, at once
 
 
 class Progress(NamedTuple):
@@ -106,7 +106,10 @@ def _prepared(
     chunks = stream.Chunks(source.file)
     origin = Origin(source.name, fingerprint(chunks.head, short_files))
     if chunks.head.startswith(evtx.MAGIC):
-        yield from _event_log(evtx.records(chunks.head, source.file), origin, source.whole, sink)
+        yield from _numbered(evtx.records(chunks.head, source.file), origin, source.whole, sink)
+        return
+    if whole.is_one(chunks.head):
+        yield from _numbered(whole.records(chunks.head, source.file, clock.zone), origin, source.whole, sink)
         return
     memory = Memory()
 
@@ -131,18 +134,19 @@ def _prepared(
         yield [Prepared(batch.ready(), size, source.whole.tell())]
 
 
-def _event_log(
-    records: Iterator[Found | NotARecord], origin: Origin, whole: BufferedIOBase, sink: Sink[Ready]
+def _numbered(
+    records: Iterator[Found | NotARecord], origin: Origin, file: BufferedIOBase, sink: Sink[Ready]
 ) -> Iterator[list[Prepared[Ready]]]:
+    """What stands in a file that has no lines."""
     numbered = enumerate(records)
     while some := list(islice(numbered, _RECORDS)):
         pieces = [
-            Piece(number, one.source, one) if isinstance(one, Found) else Piece(number, b"", str(one))
+            Piece(number, one.source, one) if isinstance(one, Found) else Piece(number, one.raw, str(one))
             for number, one in some
         ]
         batch = sink.batch()
         size = _fill(batch, reading.known(pieces, origin))
-        yield [Prepared(batch.ready(), size, whole.tell())]
+        yield [Prepared(batch.ready(), size, file.tell())]
 
 
 def _sum(total: Total, size: int, added: Added) -> Total:

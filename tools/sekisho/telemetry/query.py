@@ -36,6 +36,13 @@ class Span(NamedTuple):
     until: int | None = None
 
 
+class Log(NamedTuple):
+    """Windows events of these channels (in lower case) that have one of these numbers; of any, where none is named."""
+
+    channels: frozenset[str] = frozenset()
+    codes: frozenset[int] = frozenset()
+
+
 class Search(NamedTuple):
     """What is asked of a store: every term must hold."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 
 from sekisho.telemetry.event import Aside, Event, Reject
-from sekisho.telemetry.query import Search
+from sekisho.telemetry.query import Log, Search, Span
 
 Ready = TypeVar("Ready")
 Ready_co = TypeVar("Ready_co", covariant=True)
@@ -67,6 +67,25 @@ class Sink(Protocol[Ready]):
         """
 
 
+class Piece(Protocol):
+    """Some of a store's events as they are at one moment; another process can read them for itself."""
+
+    @property
+    def since(self) -> int | None:
+        """No event of it is earlier (microseconds since 1970, UTC); None if none has a time."""
+
+    @property
+    def size(self) -> int:
+        """About how many events there are."""
+
+    def events(self) -> Iterator[list[Event]]:
+        """The events, some at once, in no order; of their ECS fields only the host and the user.
+
+        Raises:
+            Missing: not all of it can be read.
+        """
+
+
 class Store(Protocol):
     """A place for events."""
 
@@ -83,6 +102,16 @@ class Store(Protocol):
 
     def count(self, asked: Search) -> int:
         """How many events match."""
+
+    def pieces(self, span: Span, logs: Collection[Log] | None = None) -> AbstractContextManager[Sequence[Piece]]:
+        """All events of a span, as they are at one moment, in pieces; each begins no earlier than the one before it.
+
+        What has no time is the last, if the span has no end at all. What is of none of the `logs`, where any are given,
+        may be left out.
+
+        Raises:
+            Missing: not all of it can be read.
+        """
 
     def set_aside(self) -> Iterator[Aside]:
         """What could not be read as an event: what was set aside last comes first, then as it stood in its file."""

@@ -6,7 +6,7 @@ holds a map the values in that, at any depth; a field that is not there, is null
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ __all__ = ["Family", "Origin", "Record", "text_of"]
 
 Scalar = str | int | float | bool | None
 _TEXT = "#text"  # where EVTX has the value of an element that has attributes too
+_DEEPEST = 50  # maps within maps of which an outline is made
 _MOST = 100_000  # values of one record; none that a source wrote has so many
 
 
@@ -89,6 +90,11 @@ class Record:
             texts = [text_of(one) for one in _leaves(self._shape.whole) if one is not None]
             self._words = texts, list(map(fold, texts))
         return self._words
+
+    def outline(self) -> Hashable:
+        """Which fields stand where in it, whatever their values: two events that are alike in this have the same."""
+        scopes = (one for one in self._shape.scopes if one is not self._shape.whole)
+        return tuple(_outline(one, 0) for one in (self._shape.whole, *scopes))
 
     def _look(self, field: str) -> tuple[Scalar, ...] | None:
         try:
@@ -165,3 +171,15 @@ def _leaves(value: object) -> Iterator[Scalar]:
         else:
             count += 1
             yield one  # type: ignore[misc]
+
+
+def _outline(value: object, depth: int) -> Hashable:
+    if depth > _DEEPEST:
+        return object()  # like no other
+    if isinstance(value, dict):
+        return tuple(
+            [(key, _outline(one, depth + 1)) if isinstance(one, dict | list) else key for key, one in value.items()]
+        )
+    if isinstance(value, list):
+        return frozenset(_outline(one, depth + 1) for one in value)
+    return None

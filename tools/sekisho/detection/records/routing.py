@@ -15,6 +15,7 @@ from sekisho.detection.records.record import Family, Origin, Record
 from sekisho.detection.records.sources import Marks
 from sekisho.detection.rules.refusal import CannotUse
 from sekisho.detection.rules.rule import Logsource, Rule
+from sekisho.telemetry.query import Log
 
 Aliases = tuple[tuple[str, str], ...]
 _UNMARKED = Marks()
@@ -132,6 +133,14 @@ def _linux(source: Logsource) -> Iterable[Route]:
         yield Route(_LOGS)
     if category is None and service is None:
         yield Route(_LINUX)
+
+
+def logs(rules: Iterable[Rule]) -> frozenset[Log] | None:
+    """The logs of Windows that these rules are for; None if one of them is for others too, or for all."""
+    wanted = {route for rule in rules for route in routes(rule.logsource)}
+    if any(route.families != _WINDOWS or not (route.channels or route.event_ids) for route in wanted):
+        return None
+    return frozenset(Log(route.channels, route.event_ids) for route in wanted)
 
 
 class Router:

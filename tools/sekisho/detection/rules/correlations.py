@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
@@ -86,13 +86,6 @@ def read(
         name=None if document.get("name") is None else str(document["name"]),
         generate=parsed.generate,
     )
-
-
-def silent(rules: Iterable[Rule], correlations: Sequence[Correlation]) -> frozenset[str]:
-    """The ids of rules that raise no alerts of their own: only correlations ask for them."""
-    asked = {one for correlation in correlations if not correlation.generate for one in correlation.rules}
-    spoken = {one for correlation in correlations if correlation.generate for one in correlation.rules}
-    return frozenset(asked - spoken) & frozenset((*(rule.id for rule in rules), *(one.id for one in correlations)))
 
 
 def _body(document: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ conditions whose leaves each ask one field for one of several values.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -226,3 +227,12 @@ class Ruleset:
     correlations: tuple[Correlation, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     silent: frozenset[str] = field(default_factory=frozenset)
+
+
+def silent(correlations: Iterable[Correlation]) -> frozenset[str]:
+    """The ids of rules that raise no alerts of their own: only these correlations ask for them."""
+    asked: set[str] = set()
+    spoken: set[str] = set()
+    for one in correlations:
+        (spoken if one.generate else asked).update(one.rules)
+    return frozenset(asked - spoken)

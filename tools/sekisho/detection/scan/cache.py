@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,8 +19,12 @@ class Cache:
     """Files about one set of rules: `key` says which, and by which versions they were made."""
 
     def __init__(self, folder: Path, key: str) -> None:
-        self._base = folder
+        self._base, self._key = folder, key
         self._folder = folder / sha256(key.encode()).hexdigest()[:32]
+
+    def part(self, ids: Iterable[str]) -> Cache:
+        """Files about those rules of the set that have these ids."""
+        return Cache(self._base, "\n".join((self._key, *ids)))
 
     def read(self, name: str) -> bytes | None:
         """What was kept under this name, if it is whole."""

@@ -8,14 +8,17 @@ field, and what must not hold, narrow nothing.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sekisho.telemetry.conditions import MESSAGES
 from sekisho.telemetry.elastic import fields
 from sekisho.telemetry.elastic.template import LONGEST
-from sekisho.telemetry.query import Search, Span, Term
+from sekisho.telemetry.query import Log, Search, Span, Term
 
+# Where Windows records of each shape say their channel and their number.
+_CHANNELS = ("winlog.channel", "Event.System.Channel", "Channel")
+_CODES = ("winlog.event_id", "Event.System.EventID", "Event.System.EventID.#text", "EventID")
 _STARS = 12  # in one pattern: more make an automaton too large
 Query = dict[str, Any]
 
@@ -31,6 +34,29 @@ def query(asked: Search, mapped: Collection[str]) -> Query:
     filters = [_span(asked.span)] if asked.span != Span() else []
     filters += [_term(term) for term in asked.terms if _narrows(term) and not _above(term, mapped)]
     return {"bool": {"filter": filters}} if filters else {"match_all": {}}
+
+
+def every(*some: Query) -> Query:
+    """What all of these let through."""
+    return {"bool": {"filter": list(some)}}
+
+
+def of_logs(logs: Iterable[Log]) -> Query:
+    """Windows records of these logs, and any of which the server does not know for sure that it is none."""
+    by_channels: dict[frozenset[str], set[int] | None] = {}
+    for log in logs:
+        known = by_channels.setdefault(log.channels, set())
+        by_channels[log.channels] = known | log.codes if known is not None and log.codes else None
+    names = [*_CHANNELS, *_CODES]
+    ways: list[Query] = [{"terms": {"sekisho.apart": [*names, fields.ALL]}}, {"terms": {"_ignored": names}}]
+    for channels, codes in by_channels.items():
+        filters = [_any([{"terms": {name: sorted(channels)}} for name in _CHANNELS])] if channels else []
+        if codes is not None:
+            # A number that is written as text may begin with zeros.
+            numbers = [{"terms": {name: sorted(map(str, codes))}} for name in _CODES]
+            filters.append(_any([*numbers, *({"prefix": {name: "0"}} for name in _CODES)]))
+        ways.append(every(*filters) if filters else {"match_all": {}})
+    return _any(ways)
 
 
 def exact(asked: Search) -> bool:
@@ -70,7 +96,11 @@ def _term(term: Term) -> Query:
             ways.append({"wildcard": {name: {"value": _pattern(term), "case_insensitive": True}}})
         else:
             ways.append({"term": {name: term.value}})
-    return {"bool": {"should": ways, "minimum_should_match": 1}}
+    return _any(ways)
+
+
+def _any(ways: Sequence[Query]) -> Query:
+    return {"bool": {"should": list(ways), "minimum_should_match": 1}}
 
 
 def _pattern(term: Term) -> str:

@@ -9,17 +9,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import Elasticsearch
 
 from sekisho.telemetry import conditions
-from sekisho.telemetry.elastic import document, narrow, template
+from sekisho.telemetry.elastic import document, narrow, point, template
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.query import Search
 
-_FIRST_PAGE = 200  # documents; the next ones are as large as memory allows
-_LARGEST_PAGE = 5000
-_OCTETS = 16 * 1024 * 1024  # of the sources of a page
-_KEEP = "5m"
 _ORDER: list[dict[str, Any]] = [{"sekisho.time": {"order": "desc", "missing": "_last"}}, {"event.id": {"order": "asc"}}]
 _TYPES = pa.schema(
     [
@@ -58,35 +54,10 @@ def count(client: Elasticsearch, asked: Search) -> int:
 
 def _pages(client: Elasticsearch, asked: Search) -> Generator[list[Event], None, None]:
     """The candidates, in the order of the answer; all of one moment."""
-    client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
-    try:
-        opened = client.open_point_in_time(index=template.EVENTS, keep_alive=_KEEP)
-    except NotFoundError:  # no index is there yet
-        return
-    point = opened["id"]
-    try:
-        mapped = _mapped(client, narrow.names(asked))
-        wanted, after, size = narrow.query(asked, mapped), None, _FIRST_PAGE
-        while True:
-            found: Any = client.search(
-                pit={"id": point, "keep_alive": _KEEP},
-                query=wanted,
-                sort=_ORDER,
-                size=size,
-                search_after=after,
-                source={"includes": document.WANTED},
-                track_total_hits=False,
-                allow_partial_search_results=False,
-            ).body
-            point, hits = found.get("pit_id", point), found["hits"]["hits"]
-            page = [document.event(hit) for hit in hits]
-            yield page
-            if len(hits) < size:
-                return
-            average = sum(len(one.source) for one in page) // len(page) + 1
-            after, size = hits[-1]["sort"], max(1, min(_OCTETS // average, 4 * size, _LARGEST_PAGE))
-    finally:
-        client.options(ignore_status=404).close_point_in_time(id=point)
+    with point.opened(client) as moment:
+        if moment is not None:
+            mapped = _mapped(client, narrow.names(asked))
+            yield from moment.pages(narrow.query(asked, mapped), _ORDER, document.WANTED)
 
 
 def _mapped(client: Elasticsearch, names: Sequence[str]) -> set[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from elasticsearch import Elasticsearch
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
-from sekisho.telemetry.elastic import aside, connection, days, search, template
+from sekisho.telemetry.elastic import aside, connection, days, pieces, search, template
 from sekisho.telemetry.elastic.bulk import Writer
 from sekisho.telemetry.elastic.connection import Server
 from sekisho.telemetry.elastic.days import Day
 from sekisho.telemetry.elastic.letters import Letters
+from sekisho.telemetry.elastic.pieces import ElasticPiece
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.event import Aside, Event
-from sekisho.telemetry.query import Search
+from sekisho.telemetry.query import Log, Search, Span
 
 
 class ElasticStore:
@@ -61,6 +62,14 @@ class ElasticStore:
         """
         with connection.telling(), self.client() as client:
             return search.count(client, asked)
+
+    def pieces(self, span: Span, logs: Collection[Log] | None = None) -> AbstractContextManager[Sequence[ElasticPiece]]:
+        """All events of a span, as they are at one moment, for several processes to read; only of `logs`, if given.
+
+        Raises:
+            Missing: Elasticsearch cannot be reached, or not all of it.
+        """
+        return pieces.pieces(self.settings, span, logs)
 
     def set_aside(self) -> Iterator[Aside]:
         """What could not be read as an event: what was set aside last comes first, then as it stood in its file.

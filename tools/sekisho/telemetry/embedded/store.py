@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,12 +12,13 @@ import pyarrow as pa
 from sekisho.core.errors import BadInput
 from sekisho.core.files import unwritten
 from sekisho.core.language import Both
-from sekisho.telemetry.embedded import aside, whole
+from sekisho.telemetry.embedded import aside, pieces, whole
 from sekisho.telemetry.embedded import manifest as manifests
 from sekisho.telemetry.embedded.manifest import Manifest
+from sekisho.telemetry.embedded.pieces import EmbeddedPiece
 from sekisho.telemetry.embedded.writer import Writer
 from sekisho.telemetry.event import Aside, Event
-from sekisho.telemetry.query import Search
+from sekisho.telemetry.query import Log, Search, Span
 
 
 class EmbeddedStore:
@@ -41,6 +42,14 @@ class EmbeddedStore:
         from sekisho.telemetry.embedded import search  # noqa: PLC0415 - DuckDB is slow to load
 
         return search.count(self.folder, asked)
+
+    def pieces(
+        self,
+        span: Span,
+        logs: Collection[Log] | None = None,  # noqa: ARG002 - Parquet has them no sooner than all
+    ) -> AbstractContextManager[Sequence[EmbeddedPiece]]:
+        """All events of a span, as they are at one moment, for several processes to read."""
+        return pieces.pieces(self.folder, span)
 
     def set_aside(self) -> Iterator[Aside]:
         """What could not be read as an event: what was set aside last comes first, then as it stood in its file."""

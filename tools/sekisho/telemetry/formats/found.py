@@ -20,4 +20,8 @@ class Found(NamedTuple):
 
 
 class NotARecord(ValueError):  # noqa: N818 - says what it is not
-    """It cannot be read; the text says why."""
+    """It cannot be read; the text says why. `raw` is the beginning of what stood there, where only the format knows."""
+
+    def __init__(self, why: str, raw: bytes = b"") -> None:
+        super().__init__(why)
+        self.raw = raw

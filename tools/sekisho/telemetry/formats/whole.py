@@ -14,6 +14,7 @@ from sekisho.telemetry.formats import json_lines
 from sekisho.telemetry.formats.found import Found, NotARecord
 
 _LARGEST = 256 * 1024 * 1024  # octets; such a file is read as a whole
+_KEPT = 64 * 1024  # of what cannot be read
 _WRAPPED = "Records"  # as CloudTrail delivers its files
 
 
@@ -21,14 +22,15 @@ def is_one(head: bytes) -> bool:
     """Whether a stream that begins so is such a file."""
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     line = first.partition(b"\n")[0].rstrip()
-    return line[:1] == b"[" or (line == b"{" and len(first) > len(line)) or first.startswith(b'{"Records":[')
+    array = first[:1] == b"[" and first[1:].lstrip()[:1] in {b"{", b"]"}  # else a line of text may begin so
+    return array or (line == b"{" and len(first) > len(line)) or first.startswith(b'{"Records":[')
 
 
 def records(head: bytes, file: BufferedIOBase, zone: tzinfo) -> Iterator[Found | NotARecord]:
     """The objects in their order; `head` was read of `file` before."""
     raw = head + file.read(_LARGEST + 1 - len(head))
     if len(raw) > _LARGEST:
-        yield NotARecord("too large to be read as one JSON document; write one object a line")
+        yield NotARecord("too large to be read as one JSON document; write one object a line", raw[:_KEPT])
         return
     text = raw.decode("utf-8-sig", errors="replace")
     decoder, at = json.JSONDecoder(), 0
@@ -39,7 +41,7 @@ def records(head: bytes, file: BufferedIOBase, zone: tzinfo) -> Iterator[Found |
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield NotARecord(f"not JSON: {error}")
+            yield NotARecord(f"not JSON: {error}", text[at : at + _KEPT].encode())
             return
         yield from _found(value, zone)
 
@@ -48,10 +50,17 @@ def _found(value: Any, zone: tzinfo) -> Iterator[Found | NotARecord]:  # noqa: A
     inner = value.get(_WRAPPED) if isinstance(value, dict) else value
     for one in inner if isinstance(inner, list) else [value]:
         if not isinstance(one, dict):
-            yield NotARecord("JSON, but not an object")
+            yield NotARecord("JSON, but not an object", _beginning(one))
             continue
         try:
             source = orjson.dumps(one)
             yield json_lines.of_record(orjson.loads(source), source, zone)
         except (orjson.JSONEncodeError, orjson.JSONDecodeError, TypeError) as error:
-            yield NotARecord(f"not JSON: {error}")
+            yield NotARecord(f"not JSON: {error}", _beginning(one))
+
+
+def _beginning(value: Any) -> bytes:  # noqa: ANN401 - what JSON holds
+    try:
+        return json.dumps(value)[:_KEPT].encode()
+    except RecursionError:  # it was just not too deep to be read
+        return b""
