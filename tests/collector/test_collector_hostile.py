@@ -241,7 +241,12 @@ def test_control_s_words_are_taken_strictly(collector: Collector) -> None:
     assert collector.ask(f"read {name} {segment['size']} 10").stdout == b""
     collector.stop()
     collector.start()
-    assert collector.ask(f"release {name}").returncode == 0
+    one_more(collector)
+    still = collector.segments()[-1]["name"]
+    assert collector.ask(f"release {name} {still}").returncode == 2  # one is open: none is let go of
+    assert (collector.spool / name).exists()
+    assert collector.ask(f"release {name} {'9' * 20}.ndjson").returncode == 2
+    assert collector.ask(f"release {name} {'0' * 20}.ndjson").returncode == 0
     assert collector.ask(f"release {name}").returncode == 0
     assert not (collector.spool / name).exists()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -77,3 +79,9 @@ def test_large_segments_are_closed_and_read_in_parts(collector: Collector) -> No
             read += [json.loads(one)["raw"] for one in part.splitlines()]
         assert offset == segment["size"]
     assert read == [text.decode() for text in texts]
+
+
+def test_an_answer_does_not_wait_for_the_server_s_libraries(collector: Collector) -> None:
+    asked = "import sys, sekisho_collector.__main__; print(sorted({'asyncio', 'ssl'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-P", "-c", asked], env=collector.environment(), capture_output=True)
+    assert done.stdout == b"[]\n"

@@ -19,9 +19,11 @@ from elasticsearch.helpers import scan
 from cluster import USER, Cluster
 from cut import Wire
 from running import Collector
+from sekisho.core.errors import Missing
 from sekisho.telemetry import stores
 from sekisho.telemetry.elastic import template
 from sekisho.telemetry.elastic.settings import Settings
+from sekisho.telemetry.query import Search
 from terminal import Terminal
 
 _HERE = Path(__file__).parent
@@ -95,8 +97,11 @@ class Chain:
         one.start()
 
     def count(self) -> int:
-        self.client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
-        return int(self.client.count(index=template.EVENTS, allow_no_indices=True)["count"])
+        """How many events are there; 0 while the store cannot tell, as when a new day's index is slow to start."""
+        try:
+            return stores.of(self.state).count(Search())
+        except Missing:
+            return 0
 
     def serials(self) -> Counter[int]:
         """How often each serial, which the generator wrote, is there."""

@@ -137,14 +137,13 @@ def test_all_rules_find_the_same_in_three_ways(mixed: Stores) -> None:
     whole = found[1]
     times = sorted(one["timestamp"] for one in whole if one["timestamp"])
     half = times[len(times) // 2]
-    before, after = mixed.two(rules, "--to", half), mixed.two(rules, "--from", half)
+    before, after = mixed.two(rules, "--to", half), mixed.two(rules, "--from", half, "--workers", "0")
     assert before[0] == before[1]
     assert after[0] == after[1]
     alone = [one for one in whole if "event_ids" not in one]
     parts = [one for one in (*before[0], *after[0]) if "event_ids" not in one]
     assert parts == [one for one in alone if one["timestamp"] is not None]
     assert any(one["timestamp"] == half for one in after[0])
-    assert detect(mixed.place.folder, rules, "--store", "--workers", "0", "--from", half) == after[0]
 
 
 CORRELATED = [
@@ -319,11 +318,11 @@ def test_pieces_have_each_event_once_and_in_the_order_of_their_times(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "events.json"
-    times = [f"{year}-01-01T00:00:0{n % 10}Z" for n in range(40) for year in (1970, 2015, 2026, 2049, 2099)]
-    times += [f"2026-11-{day:02}T{n % 24:02}:00:00Z" for n in range(60) for day in range(1, 20)] + ["never"] * 30
+    times = [f"{year}-01-01T00:00:0{n % 10}Z" for n in range(8) for year in (1970, 2015, 2026, 2049, 2099)]
+    times += [f"2026-11-{day:02}T{n % 24:02}:00:00Z" for n in range(20) for day in (1, 2)] + ["never"] * 9
     path.write_bytes(b"".join(orjson.dumps({"timestamp": one, "n": n}) + b"\n" for n, one in enumerate(times)))
     both = stores_of(settings, tmp_path, [[path]])
-    spans = (Span(), Span(1_790_000_000_000_000), Span(None, 1_794_000_000_000_000), Span(0, 5_000_000))
+    spans = (Span(), Span(1_793_500_000_000_000), Span(None, 1_794_000_000_000_000), Span(0, 5_000_000))
     for events, span in product((7, pieces._EVENTS), spans):
         monkeypatch.setattr(pieces, "_EVENTS", events)
         elastic, embedded = (bounded(one, span) for one in (both.place.store, EmbeddedStore(both.embedded / "events")))
@@ -331,7 +330,7 @@ def test_pieces_have_each_event_once_and_in_the_order_of_their_times(
         assert sorted(elastic) == sorted(embedded)
     monkeypatch.setattr(pieces, "_EVENTS", 7)
     with both.place.store.pieces(Span()) as some:
-        assert len(some) > 50
+        assert len(some) > 8
         assert sum(one.size for one in some) >= len(times) * 0.9
 
 
@@ -396,7 +395,7 @@ def test_an_empty_store_has_no_alerts(place: Place, one_rule: list[Path]) -> Non
     assert detect(place.folder, one_rule, "--store") == []
 
 
-@pytest.mark.parametrize("how", ["closed", "unassigned"])
+@pytest.mark.parametrize("how", ["closed", pytest.param("unassigned", marks=pytest.mark.slow)])  # waited for
 def test_a_day_that_cannot_be_read_is_an_error(place: Place, one_rule: list[Path], how: str) -> None:
     with place.store.writing() as writer:
         writer.put(events_of(started(1, "before", "a")))

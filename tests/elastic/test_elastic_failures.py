@@ -17,6 +17,7 @@ from cluster import Cluster
 from conftest import Place, place_of, settings_of
 from recordings import read
 from sekisho.telemetry.elastic import template
+from sekisho.telemetry.elastic.arrivals import ShardsOf
 from sekisho.telemetry.event import Event
 from sekisho.telemetry.query import Search
 from sekisho.telemetry.store import Added
@@ -84,6 +85,35 @@ def test_a_node_that_is_killed_while_events_are_written_costs_none(cluster: Clus
     cluster.start("node-2")
     cluster.ready()
     assert serials(place) == Counter(range(count))
+
+
+def test_who_watches_while_a_node_is_killed_reads_each_event_once_at_least(cluster: Cluster, place: Place) -> None:
+    """The node that has the primary of one day: a copy takes over, and its numbers go on."""
+    events, source = serial(3000, "watched"), ShardsOf(place.store.settings)
+    position, seen = dict[str, int](), Counter[bytes]()
+
+    def look() -> None:
+        nonlocal position
+        arrivals = source.beyond(position)
+        seen.update(event.id for piece in arrivals.pieces for some in piece.events() for event in some)
+        position = dict(arrivals.after)
+
+    with place.store.writing() as writer:
+        writer.put(events[:1000])
+        look()
+        assert len(seen) == 1000
+        shards = place.client.cat.shards(index=template.index("2026-10-01"), format="json", h="prirep,node")
+        primary = next(one["node"] for one in shards if one["prirep"] == "p")
+        cluster.kill(primary)
+        writer.put(events[1000:2000])
+        look()
+        cluster.start(primary)
+        writer.put(events[2000:])
+        cluster.ready()
+        look()
+    assert seen.keys() == {event.id for event in events}, "one was not seen"
+    look()
+    assert sum(seen.values()) == len(events), "one was read twice"
 
 
 def test_a_full_queue_is_waited_for(cluster: Cluster, place: Place) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -12,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import Place, place_of
-from recordings import sample
+from recordings import read, sample
+from sekisho.core.errors import Missing
 from sekisho.telemetry import query
+from sekisho.telemetry.elastic import shards, template
 from sekisho.telemetry.elastic.settings import Settings
+from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.query import Search, Span, Term
@@ -181,3 +187,58 @@ def test_queries_made_of_what_is_there_find_the_same_in_both(
             field = None  # a name that no query can have
         terms.append(Term(field, text, data.draw(st.booleans()), shape not in {"{}", "whole", "upper"}))
     agree(embedded, place, Search(terms), data.draw(st.sampled_from([None, 5, 100])))
+
+
+NEW_DAY = template.index("2031-01-01")
+
+
+@pytest.fixture
+def unassigned(place: Place) -> Iterator[Place]:
+    """A store with two events, and a new day's index whose only shard no node may have."""
+    with place.store.writing() as writer:
+        writer.put(read(b'{"@timestamp":"2026-11-24T00:00:00Z"}\n{"@timestamp":"2026-11-25T00:00:00Z"}'))
+    rule = {"index.routing.allocation.require._name": "nobody"}
+    place.client.indices.create(index=NEW_DAY, settings=rule, wait_for_active_shards=0)
+    yield place
+    place.client.indices.delete(index=NEW_DAY)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.count(Search()),
+        lambda store: len(list(store.search(Search()))),
+        lambda store: sum(day.events for day in store.holds()[0].values()),
+    ],
+    ids=["count", "search", "days"],
+)
+def test_a_shard_that_is_about_to_start_is_waited_for(
+    unassigned: Place, ask: Callable[[ElasticStore], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = threading.Event()
+
+    def start() -> None:
+        refused.wait(300)
+        unassigned.client.indices.put_settings(index=NEW_DAY, settings={"index.routing.allocation.require._name": None})
+
+    def sleep(seconds: float) -> None:
+        refused.set()  # not before a search was refused
+        time.sleep(seconds)
+
+    monkeypatch.setattr(shards, "PATIENCE", 300)
+    monkeypatch.setattr(shards, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    starting = threading.Thread(target=start)
+    starting.start()
+    try:
+        assert ask(unassigned.store) == 2
+        assert refused.is_set()
+    finally:
+        refused.set()
+        starting.join()
+
+
+def test_a_shard_that_never_starts_is_told_in_words(unassigned: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "PATIENCE", 0.5)
+    with pytest.raises(Missing, match="no node has the primary shard") as caught:
+        unassigned.store.count(Search())
+    assert "store status" in caught.value.hint

@@ -57,6 +57,14 @@ def test_an_event_that_comes_again_is_known(place: Place) -> None:
     assert place.told == []
 
 
+def test_a_batch_may_begin_before_the_one_before_has_ended(place: Place) -> None:
+    events = read(numbered(2600))
+    with place.store.writing() as writer:
+        ends = [writer.begin(events[begin : begin + 900]) for begin in range(0, 2600, 800)]
+        added = [end() for end in ends]
+    assert sum(one.new for one in added) == place.store.count(Search()) == 2600
+
+
 def test_several_workers_read_a_file_for_it_and_each_event_is_there_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

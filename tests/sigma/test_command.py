@@ -118,6 +118,30 @@ def test_what_could_not_be_read_is_counted(files: tuple[Path, Path, Path]) -> No
     assert "1 records could not be read" in run("detect", "--rules", rules, "--events", events, "--state", state).stderr
 
 
+def test_a_line_that_no_rule_could_match_is_counted_too_if_it_is_broken(files: tuple[Path, Path, Path]) -> None:
+    rules, events, state = files
+    sound = b'{"Channel":"Setup","EventID":7,"a":"b"}\n'
+    broken = [sound.replace(b',"a"', b' "a"'), sound.replace(b'"b"', b'"\xff"'), sound.replace(b'"b"', b'"\0"')]
+    with events.open("ab") as file:
+        file.writelines([sound, *broken, sound])
+    assert "4 records could not be read" in run("detect", "--rules", rules, "--events", events, "--state", state).stderr
+
+
+def test_without_hyperscan_the_alerts_are_the_same_and_that_is_told_once(files: tuple[Path, Path, Path]) -> None:
+    rules, events, state = files
+    words = ("detect", "--rules", rules, "--events", events, events, "--state", state)
+    gone = state.parent / "gone"
+    gone.mkdir()
+    (gone / "hyperscan.py").write_text("raise ImportError('there is no wheel for this machine')\n")
+    path = os.pathsep.join([str(gone), os.environ.get("PYTHONPATH", "")])
+    without = subprocess.run(
+        [SEKISHO, *words, "--json"], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert without.stderr.count("Hyperscan") == 1
+    assert [json.loads(line) for line in without.stdout.splitlines()] == alerts(*words)
+    assert "Hyperscan" not in run(*words).stderr
+
+
 def test_what_was_kept_and_is_damaged_is_made_again(files: tuple[Path, Path, Path]) -> None:
     rules, events, state = files
     words = ("detect", "--rules", rules, "--events", events, "--state", state)

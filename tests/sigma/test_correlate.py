@@ -10,32 +10,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from correlating import SECOND, match, ruleset
 from sekisho.detection import load
 from sekisho.detection.matching import correlate
-from sekisho.detection.matching.alert import Correlated, Match
+from sekisho.detection.matching.alert import Correlated
 from sekisho.detection.rules.rule import Ruleset
-
-SECOND = 1_000_000
-
-
-def ruleset(tmp_path: Path, kind: str, **more: Any) -> Ruleset:
-    names = ["a", "b", "c"]
-    documents: list[dict[str, Any]] = [
-        {
-            "title": name,
-            "name": name,
-            "logsource": {"product": "windows"},
-            "detection": {"s": {"F": name}, "condition": "s"},
-        }
-        for name in names
-    ]
-    body = {"type": kind, "rules": ["a"], "timespan": "10s", "group-by": ["User"], **more}
-    documents.append({"title": "c", "id": "6f2b5a0e-3d0c-4b0e-9a34-5345b1540001", "correlation": body})
-    path = tmp_path / "rules.yml"
-    path.write_text(yaml.safe_dump_all(documents))
-    found = load.load([path])
-    assert not found.unusable, found.unusable
-    return found
 
 
 def seen(found: Ruleset, *events: tuple[Any, ...]) -> list[tuple[float, list[int]]]:
@@ -45,13 +24,6 @@ def seen(found: Ruleset, *events: tuple[Any, ...]) -> list[tuple[float, list[int
 
 def told(one: Correlated) -> tuple[float, list[int]]:
     return one.time / SECOND, [int(match.event_id) for match in one.matches]
-
-
-def match(found: Ruleset, number: int, time: float, rule: str = "a", **facts: Any) -> Match:
-    place = next(place for place, one in enumerate(found.rules) if one.name == rule)
-    facts = {"User": "u", **facts}
-    told = {name: (value,) for name, value in facts.items()}
-    return Match(place, str(number), round(time * SECOND), None, None, "f", number, {}, told)
 
 
 def at(*times: float) -> list[tuple[float]]:
@@ -71,6 +43,19 @@ def test_one_alert_for_a_run_and_another_for_the_next(tmp_path: Path) -> None:
     assert seen(found, *at(1, 2, 3, 101, 102, 103)) == [(3, [0, 1, 2]), (103, [3, 4, 5])]
     some = [match(found, n, *one) for n, one in enumerate(at(1, 2, 3, 101, 102, 103))]
     assert len({correlate.identity(one) for one in correlate.correlated(found, some)}) == 2
+
+
+def test_who_leaves_as_another_comes_breaks_no_run(tmp_path: Path) -> None:
+    found = ruleset(tmp_path, "event_count", condition={"gte": 3})
+    assert seen(found, *at(1, 2, 3, 11.000001)) == [(3, [0, 1, 2, 3])]
+
+
+def test_runs_that_one_event_opens_by_coming_and_by_leaving_are_two(tmp_path: Path) -> None:
+    found = ruleset(tmp_path, "event_count", condition={"neq": 2})
+    some = [match(found, n, *one) for n, one in enumerate(at(1, 2, 3))]
+    runs = correlate.correlated(found, some)
+    assert [(one.opened, one.width) for one in runs] == [("0", 1), ("2", 3), ("-1", 1)]
+    assert len({correlate.identity(one) for one in runs}) == 3
 
 
 def test_events_may_come_in_any_order(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sekisho.telemetry import ecs, reading, shape
-from sekisho.telemetry.formats import journal, json_lines, process, ulogd
-from sekisho.telemetry.reading import Clock, Memory, Origin
+from sekisho.telemetry import ecs, reading, shape, spooled
+from sekisho.telemetry.formats import journal, json_lines, process, spool, ulogd
+from sekisho.telemetry.reading import Clock, Memory, Origin, Piece
 from sekisho.telemetry.stream import Block
 
 CLOCK = Clock(ZoneInfo("Asia/Tokyo"), datetime(2026, 11, 24, tzinfo=UTC))
@@ -45,6 +45,29 @@ def test_both_ways_give_the_same_events(records: list[dict[str, Any]], junk: byt
     block = Block(5, b"\n".join([*map(orjson.dumps, records), junk, *map(orjson.dumps, records)]))
     longer = reading.known(reading.in_block(block, Memory(), CLOCK), ORIGIN)
     assert reading.of_block(block, Memory(), CLOCK, ORIGIN) == longer
+
+
+LEVELS = st.one_of(
+    RECORDS,
+    RECORDS.map(lambda record: {"winlog": record, "@timestamp": TIMES[0]}),
+    RECORDS.map(lambda record: {"Event": {"System": record, "EventData": record}}),
+)
+
+
+@given(
+    records=st.lists(LEVELS, max_size=4),
+    before=st.sampled_from(["", "", " ", "<13>1 - - - - - - ", '<13>1 - - - - - [place@32473 file="/a" offset="7"] ']),
+    via=st.sampled_from(["relp", "lumberjack"]),
+)
+def test_what_was_sent_gives_the_same_events_both_ways(records: list[dict[str, Any]], before: str, via: str) -> None:
+    raws = [f"{before}{orjson.dumps(record).decode()}" for record in records]
+    lines = [orjson.dumps({"at": 5, "peer": "PC-0001", "via": via, "raw": raw}) for raw in raws]
+    memory, longer = Memory(), list[Piece]()
+    for number, line in enumerate(lines, start=1):
+        sent = spool.read(line)
+        assert sent
+        longer += reading.of_sent(sent, memory, CLOCK.zone, number)
+    assert spooled.read(lines, CLOCK.zone)[:2] == reading.known(longer, ORIGIN)
 
 
 @pytest.mark.parametrize("key", OTHERS)

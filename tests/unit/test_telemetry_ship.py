@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -77,7 +77,7 @@ class Cut(Exception):  # noqa: N818 - a power cut
 
 
 class Frail:
-    """A store's writer that is cut off: before it took a batch, or after."""
+    """A store's writer that is cut off: before it took a batch, or after; it takes one when its end is asked for."""
 
     def __init__(self, writer: Taker, chance: random.Random) -> None:
         self._writer, self._chance = writer, chance
@@ -90,6 +90,9 @@ class Frail:
         if fate < 0.4:
             raise Cut
         return added
+
+    def begin(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Callable[[], Added]:
+        return lambda: self.put(events, rejects)
 
 
 def told(store: EmbeddedStore) -> list[tuple[bytes, bytes]]:

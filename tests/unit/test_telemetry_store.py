@@ -309,7 +309,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('{"version":3,"parts":[]}', "newer"),
+        ('{"version":4,"parts":[]}', "newer"),
         ('{"version":1,"parts":[]}', "older"),
         ("{", "damaged"),
         ('{"version":2,"parts":[{"file":"../x"}]}', "damaged"),

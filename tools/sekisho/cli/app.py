@@ -31,7 +31,7 @@ def _group() -> None:
 
 
 # Which module has which command: only the one that is asked for is loaded, so that each starts quickly.
-_NAMESAKES = "auditor detect events fleet identity ingest lab network pack plan render rules ship store"
+_NAMESAKES = "alerts auditor detect events fleet identity ingest lab network pack plan render rules ship store watch"
 _MODULES = {
     **{name: name for name in _NAMESAKES.split()},
     **dict.fromkeys(("migrate", "status"), "wave"),

@@ -6,27 +6,24 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
 
-from sekisho.cli.choosing import tell_unknown
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, say, screen, visible
 from sekisho.cli.times import span_of
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
-from sekisho.detection import active, rulesets
+from sekisho.detection import rulesets
 from sekisho.detection.detect import ASIDE, Answer, Detector
 from sekisho.detection.matching import alert, correlate
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.rules.rule import LEVELS, Ruleset, Unusable
+from sekisho.detection.rules.rule import LEVELS, Level, Ruleset, Unusable
 from sekisho.detection.scan import automaton
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
-from sekisho.policy import detection
-from sekisho.policy import telemetry as policy
+from sekisho.policy.zone import PolicyZone
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
 
@@ -67,7 +64,7 @@ def detect(
     lang: LangOption = DEFAULT_LANG,  # noqa: ARG001 - heard by `options.hear`
 ) -> None:
     """Tell which events the rules match. With --json one object a line, in the order of the events."""
-    threshold = _threshold(fail_on)
+    threshold = level_of(fail_on)
     if bool(events) == from_store:
         raise BadInput(
             Both("--events か --store のどちらか一つを指定する", "give either --events or --store"),
@@ -79,22 +76,32 @@ def detect(
             Both("--from と --to は --store と共に使う", "--from and --to go with --store"),
             Both("--store を付けるか、外す", "add --store, or leave them out"),
         )
-    ruleset, cache = _rules(rules, state, keep=not no_cache)
+    ruleset, cache = rules_of(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
-    scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
-    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
+    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner_of(ruleset, cache))
     worst = (
         _of_store(detector, state, span, workers, as_json=as_json)
         if from_store
         else _of_files(detector, events or [], workers, as_json=as_json)
     )
-    if threshold is not None and worst >= threshold:
+    if threshold is not None and worst >= LEVELS.index(threshold):
         raise typer.Exit(1)
 
 
-def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Ruleset, Cache | None]:
+def rules_of(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Ruleset, Cache | None]:
+    """The rules of these files, or, without any, those that policy wants; and where what is made of them is kept.
+
+    Raises:
+        Missing: a path is not there.
+        BadInput: a folder has no rules, or the policy is wrong.
+    """
     if paths:
         return rulesets.read(paths, state if keep else None)
+    # Policies take longer to load than rules that are kept.
+    from sekisho.cli.choosing import tell_unknown  # noqa: PLC0415
+    from sekisho.detection import active  # noqa: PLC0415
+    from sekisho.policy import detection  # noqa: PLC0415
+
     found = active.active(state, detection.read(), keep=keep)
     tell_unknown(found)
     return found.ruleset, found.cache
@@ -102,7 +109,7 @@ def _rules(paths: list[Path] | None, state: Path, *, keep: bool) -> tuple[Rulese
 
 def _of_files(detector: Detector, events: Sequence[Path], workers: int | None, *, as_json: bool) -> int:
     with Workers(workers) as some:
-        answers = detector.in_files(events, ZoneInfo(policy.read().zone), some)
+        answers = detector.in_files(events, PolicyZone(), some)
         return _tell(detector.engine.ruleset, answers, typer.echo, as_json=as_json)
 
 
@@ -121,6 +128,18 @@ def _of_store(detector: Detector, state: Path, span: Span, workers: int | None, 
 
         answers = stored.answers(detector, store, span, some, tell)
         return _tell(detector.engine.ruleset, answers, bar.print, as_json=as_json)
+
+
+def scanner_of(ruleset: Ruleset, cache: Cache | None) -> Scanner | None:
+    """What looks through records first; where it cannot be had, None, and that is told."""
+    if automaton.available():
+        return Scanner(ruleset.rules, cache, ASIDE)
+    slow = Both(
+        "Hyperscanがない。全ての記録を全てのルールに問うので遅くなるが、アラートは変わらない",
+        "Hyperscan is not there: every record is asked of every rule, which is slower; the alerts are the same",
+    )
+    typer.echo(say(slow), err=True)
+    return None
 
 
 def tell_unusable(some: Sequence[Unusable], *, strict: bool) -> None:
@@ -157,11 +176,11 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None
             if rule.id in needed:
                 kept.append(match)
             if rule.id not in ruleset.silent:
-                out(_line(alert.as_json(rule, match), as_json=as_json))
+                out(line(alert.as_json(rule, match), as_json=as_json))
                 worst, count = max(worst, _rank(rule.level)), count + 1
     for found in correlate.correlated(ruleset, kept):
         if found.rule.id not in ruleset.silent:
-            out(_line(alert.correlated_as_json(found), as_json=as_json))
+            out(line(alert.correlated_as_json(found), as_json=as_json))
             worst, count = max(worst, _rank(found.rule.level)), count + 1
     if not as_json:
         typer.echo(say(Both(f"アラート {count:,}件", f"{count:,} alerts")), err=True)
@@ -173,7 +192,8 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None
     return worst
 
 
-def _line(found: dict[str, Any], *, as_json: bool) -> str:
+def line(found: dict[str, Any], *, as_json: bool) -> str:
+    """An alert on a line of its own."""
     if as_json:
         return orjson.dumps(found).decode()
     words = (
@@ -190,12 +210,16 @@ def _rank(level: str | None) -> int:
     return -1 if level is None else LEVELS.index(level)
 
 
-def _threshold(level: str | None) -> int | None:
-    if level is None:
-        return None
-    if level not in LEVELS:
+def level_of(name: str | None) -> Level | None:
+    """A level by its name; None stays None.
+
+    Raises:
+        BadInput: there is none of this name.
+    """
+    found = next((level for level in LEVELS if level == name), None)
+    if name is not None and found is None:
         raise BadInput(
-            Both(f"'{level}' という重大度はない", f"there is no level {level!r}"),
+            Both(f"'{name}' という重大度はない", f"there is no level {name!r}"),
             Both(f"次のどれか: {', '.join(LEVELS)}", f"one of: {', '.join(LEVELS)}"),
         )
-    return LEVELS.index(level)
+    return found

@@ -9,12 +9,14 @@ from contextvars import ContextVar
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sekisho.core import language
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Lang(StrEnum):
@@ -44,6 +46,8 @@ def asked() -> language.Language:
 
 def screen(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     """Where a command prints. What it prints is others' text: nothing in it is taken for an emoji or coloured."""
+    from rich.console import Console  # noqa: PLC0415 - only people need it, and it is slow to load
+
     return Console(stderr=stderr, soft_wrap=soft_wrap, highlight=False, emoji=False)
 
 
@@ -62,7 +66,7 @@ def say(text: str | language.Bilingual) -> str:
     return language.told(text, asked())
 
 
-_SEVERAL = {"detect": ("--rules", "--events")}
+_SEVERAL = {"detect": ("--rules", "--events"), "watch": ("--rules",)}
 
 
 def spread(words: Sequence[str]) -> list[str]:

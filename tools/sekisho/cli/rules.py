@@ -1,4 +1,4 @@
-"""`sekisho rules`: what the rules are, and which of them cannot be used."""
+"""`sekisho rules`: what the rules are, which of them cannot be used, and how others may use them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from sekisho.cli import blind
 from sekisho.cli.choosing import names
+from sekisho.cli.export import export
 from sekisho.cli.options import (
     DEFAULT_LANG,
     DEFAULT_STATE,
@@ -29,6 +30,7 @@ from sekisho.policy import detection
 from sekisho.policy import telemetry as policy
 
 rules = typer.Typer(help="Sigma rules.", no_args_is_help=True)
+rules.command("export")(export)
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,6 +107,7 @@ def tidy_up(
         with store.writing() as writer:
             gone = tidy.expire(writer, kept, now())
             fewer = tidy.merge(writer)
+    _forget(state, now() - timedelta(days=kept))
     if as_json:
         print_json({"expired": gone.events, "set_aside_expired": gone.lines, "parts_fewer": fewer})
         return
@@ -119,6 +121,18 @@ def tidy_up(
             )
         )
     )
+
+
+def _forget(state: Path, before: datetime) -> None:
+    """Let go of what `sekisho watch` holds for correlations from before a time; alerts stay."""
+    from sekisho.detection.alerts import ledger  # noqa: PLC0415 - only when the store is tidied
+
+    if (state / ledger.NAME).exists():
+        opened = ledger.open_ledger(state)
+        try:
+            opened.forget(int(before.timestamp() * 1_000_000))
+        finally:
+            opened.close()
 
 
 def _seen_by(store: ElasticStore, user: str | None, password_file: Path | None) -> ElasticStore:

@@ -78,33 +78,40 @@ class Detector:
             if isinstance(block, Broken):
                 unread += 1
                 continue
+            rows = stream.rows(block.data)
+            told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(rows)))
+            if self.scanner is not None:
+                told = self.scanner.suspects(rows)
+            offset, before = block.offset, 0
             try:
-                for number, line, suspects in self._suspected(block):
-                    for piece in reading.in_block(line, memory, clock):
+                for number, suspects in told:
+                    offset += sum(map(len, rows[before:number])) + number - before
+                    before, row = number, Block(offset, bytes(rows[number]))
+                    if suspects is not None and (found := self._in_json(row, suspects, clock, origin)) is not None:
+                        matches += (self.match(*one, origin.name, lines + number + 1) for one in found)
+                        continue
+                    for piece in reading.in_block(row, memory, clock) if row.data else ():
                         events += 1
-                        if isinstance(piece.what, str):
-                            unread += 1
-                        else:
-                            matches += self.in_piece(piece, origin, lines + number, suspects)
+                        unread += isinstance(piece.what, str)
+                        matches += self.in_piece(piece, origin, lines + number + 1, suspects)
             except OutOfOrder:
                 return None
-            lines += block.data.count(b"\n")
+            lines += len(rows) - 1
         return Answer(matches, lines, events - unread, unread)
 
-    def _suspected(self, block: Block) -> Iterator[tuple[int, Block, Suspects]]:
-        """Lines that a rule could match, each with its number from 1, and those rules; None stands for all of them."""
-        lines = block.data.split(b"\n")
-        told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(lines)))
-        if self.scanner is not None:
-            told = self.scanner.suspects(lines)
-        offset, before = block.offset, 0
-        for number, suspects in told:
-            if suspects is not None and not self.engine.hit(lines[number], suspects):
-                continue
-            offset += sum(map(len, lines[before:number])) + number - before
-            before = number
-            if lines[number]:
-                yield number + 1, Block(offset, lines[number]), suspects
+    def _in_json(
+        self, row: Block, suspects: Sequence[int], clock: Clock, origin: Origin
+    ) -> Iterable[tuple[Hit, Event]] | None:
+        """What matches in a line that is one record by itself; None if it is no JSON. Most match nothing."""
+        try:
+            record = orjson.loads(row.data)
+        except orjson.JSONDecodeError:
+            return None
+        hits = list(self.engine.hits(Record(record), suspects))
+        if not hits:
+            return ()
+        event = reading.known([reading.of_record(row, record, clock)], origin)[0][0]
+        return [(hit, event) for hit in hits]
 
     def in_piece(self, piece: Piece, origin: Origin, number: int, among: Suspects = None) -> Iterator[Match]:
         """The matches of one record, which stands in the line or has the number `number`, among these rules."""

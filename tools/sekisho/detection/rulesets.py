@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import sekisho
@@ -50,5 +50,13 @@ def _key(files: Sequence[Path]) -> str:
         except OSError:
             data = b""
         digest.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape") + data)
-    programs = (kept.VERSION, sekisho.__version__, version("pysigma"), version("google-re2"))
-    return f"{digest.hexdigest()} {programs}"
+    return f"{digest.hexdigest()} {kept.VERSION} {sekisho.__version__} {_made_by('sigma.rule')} {_made_by('re2')}"
+
+
+def _made_by(module: str) -> str:
+    """What tells one installation of a module from another: to ask for its version takes a tenth of all the time."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    told = Path(spec.origin).stat()
+    return f"{spec.origin} {told.st_size} {told.st_mtime_ns}"

@@ -29,6 +29,7 @@ _FLAT = {
     **_DATA,
 }
 NOTHING = "-"  # what Windows writes for "none"
+KNOWN = frozenset(name for names in _FLAT.values() for name in names)
 _OTHERS = {journal.MARK: journal.ecs, process.DERIVED: process.ecs, ulogd.MARK: ulogd.ecs}  # by a field of theirs
 MARKS = (*_OTHERS, "msg", "program")  # keys that no Windows record of one level has
 
@@ -65,7 +66,7 @@ def _windows(data: dict[str, Any], *system: object) -> Ecs:
 
 def _fields(data: dict[str, Any]) -> list[str | None]:
     fields: list[str | None] = [None] * len(_FLAT)
-    for place, names in present(tuple(data)):
+    for place, names in present(KNOWN.intersection(data)):
         fields[place] = first(data, names)
     return fields
 
@@ -79,8 +80,8 @@ def first(data: dict[str, Any], names: Iterable[str]) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def present(keys: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """The places of ECS fields, and their names in a record of one level with these keys."""
+def present(keys: frozenset[str]) -> list[tuple[int, list[str]]]:
+    """The places of ECS fields, and their names in a record of one level with these of the `KNOWN` keys."""
     found = [(place, [name for name in names if name in keys]) for place, names in enumerate(_FLAT.values())]
     return [(place, names) for place, names in found if names]
 

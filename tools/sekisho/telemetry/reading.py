@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -99,13 +100,19 @@ def of_block(block: Block, memory: Memory | None, clock: Clock, origin: Origin) 
             continue
         offset, data = line
         record = _record(data)
-        if record is not None and (known_shape := shape.of(tuple(record))):
+        if record is not None and len(data) <= shape.LONGEST and (known_shape := shape.of(tuple(record))):
             events.append(shape.event(known_shape, record, data, zone, name, fingerprint, offset))
         else:
             more, aside = known(_of_line(offset, data, record, memory, clock), origin)
             events += more
             rejects += aside
     return events, rejects
+
+
+def of_record(line: Block, record: dict[str, Any], clock: Clock) -> Piece:
+    """A line that is one record by itself, of no collector's and no journal's, as a piece; `record` is its JSON."""
+    data = line.data.rstrip(b"\r")
+    return Piece(line.offset, data, json_lines.of_record(record, data, clock.zone))
 
 
 def of_broken(broken: Broken) -> Piece:
@@ -116,10 +123,28 @@ def of_broken(broken: Broken) -> Piece:
 def of_sent(sent: Sent, memory: Memory | None, zone: tzinfo, number: int = 0) -> Iterator[Piece]:
     """What a peer sent, at its place in the peer's file; `number` is that of its line in the spool."""
     if sent.data:
-        known_by = identity.fingerprint(orjson.dumps([sent.peer, sent.file]))
-        origin, came = Origin(f"{sent.peer}:{sent.file}", known_by), Came(sent.peer, sent.at, number)
+        origin, came = _sender(sent.peer, sent.file), Came(sent.peer, sent.at, number)
         place = Piece(sent.offset, sent.raw, "", origin, came)
         yield from _read(place, sent.data, memory, Clock(zone, moment(sent.at)))
+
+
+def event_of(sent: Sent, zone: tzinfo) -> Event | None:
+    """The one event of what a peer sent, sooner than by `of_sent`; None if there may be another number of them."""
+    record = _record(sent.data) if sent.data else None
+    if record is None or journal.MARK in record:
+        return None
+    name, fingerprint = _sender(sent.peer, sent.file)
+    plain = sent.raw is sent.data and len(sent.raw) <= shape.LONGEST
+    if plain and (known_shape := shape.of(tuple(record))):
+        return shape.event(known_shape, record, sent.raw, zone, name, fingerprint, sent.offset, sent.peer, sent.at)
+    _, text, time, own = json_lines.of_record(record, sent.data, zone)
+    key = identity.of_own(own) if own else identity.of_place(fingerprint, sent.offset, sent.raw)
+    return Event(key, time, text, name, sent.offset, ecs.of(record)._replace(agent__name=sent.peer), sent.at)
+
+
+@lru_cache(maxsize=4096)
+def _sender(peer: str, file: str) -> Origin:
+    return Origin(f"{peer}:{file}", identity.fingerprint(orjson.dumps([peer, file])))
 
 
 def known(pieces: Iterable[Piece], origin: Origin) -> tuple[list[Event], list[Reject]]:

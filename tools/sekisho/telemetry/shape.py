@@ -17,7 +17,10 @@ from sekisho.telemetry.formats import json_lines
 
 # With one of these a record may have levels, or be of another source than it seems.
 _OTHERS = frozenset({*json_lines.LEVELS, *ecs.MARKS})
+# Octets of the longest record whose keys are looked up and kept: of such as a peer may make up, all fit into memory.
+LONGEST = 32 * 1024
 _NOTHING: list[str | None] = [None] * len(Ecs._fields)
+_SENDER = Ecs._fields.index("agent__name")
 
 
 class Shape(NamedTuple):
@@ -31,20 +34,31 @@ class Shape(NamedTuple):
     fields: Sequence[tuple[int, str, list[str]]]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def of(keys: tuple[str, ...]) -> Shape | None:
     """The shape of records of one level with these keys; None if one with these may be another."""
     if not _OTHERS.isdisjoint(keys):
         return None
     times = [(name, zone) for name, zone in json_lines.TIMES if name in keys]
-    fields = [(place, first, others) for place, (first, *others) in ecs.present(keys)]
+    fields = [(place, first, others) for place, (first, *others) in ecs.present(ecs.KNOWN.intersection(keys))]
     return Shape(times, json_lines.NUMBER in keys, fields)
 
 
 def event(
-    shape: Shape, record: dict[str, Any], line: bytes, zone: tzinfo, file: str, fingerprint: bytes, offset: int
+    shape: Shape,
+    record: dict[str, Any],
+    line: bytes,
+    zone: tzinfo,
+    file: str,
+    fingerprint: bytes,
+    offset: int,
+    peer: str | None = None,
+    arrived: int | None = None,
 ) -> Event:
-    """The event of a record of this shape, which stood at an offset of a file that is known by its fingerprint."""
+    """The event of a record of this shape, which stood at an offset of a file that is known by its fingerprint.
+
+    `peer` and `arrived` say who sent it, and when it came (microseconds since 1970, UTC).
+    """
     time = None
     for name, of_it in shape.times:
         if (value := record[name]).__class__ is str:
@@ -62,4 +76,5 @@ def event(
             fields[place] = str(value)
         else:
             fields[place] = ecs.first(record, (name, *others))
-    return Event(key, time, line, file, offset, Ecs._make(fields), None)
+    fields[_SENDER] = peer
+    return Event(key, time, line, file, offset, Ecs._make(fields), arrived)

@@ -1,8 +1,8 @@
 """`sekisho ship`: what the collector has taken becomes events of the store.
 
 A piece of the spool is read, put into the store, and only then counted as shipped; a segment is let go of when all of
-it is. Whoever is killed in between ships a piece again, and the store knows its events already. While one piece is put,
-the next is fetched and read.
+it is. Whoever is killed in between ships a piece again, and the store knows its events already. While the store takes
+one piece, the next is fetched, read and handed over.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sekisho.core.files import write_atomic
 from sekisho.telemetry import spooled
 from sekisho.telemetry.spool import Listing, Name, Spool
 from sekisho.telemetry.spooled import Batch
-from sekisho.telemetry.store import Taker
+from sekisho.telemetry.store import Added, Taker
 
-_PIECE = 8 * 1024 * 1024  # octets that are read at once
+_PIECE = 16 * 1024 * 1024  # octets that are read at once: a segment
 
 
 class Position(BaseModel):
@@ -71,22 +71,32 @@ class Shipper:
         at = self._position(listing.spool)
         self._release(listing, at)
         reader, held = spooled.Reader(self._zone), list[Piece]()
-        with ThreadPoolExecutor(1) as fetching:
-            pieces = self._pieces(listing, at, reader)
-            waiting = fetching.submit(next, pieces, None)
-            while (piece := waiting.result()) is not None:
-                waiting = fetching.submit(next, pieces, None)
-                self._put(piece.batch, _left(listing, piece.end), tell)
-                held = _held([*held, piece], piece.batch)
-                at = held[0].begin if held else piece.end
-                self._keep(at)
+        for piece, added in self._taken(self._pieces(listing, at, reader)):
+            self._count(piece.batch, added, _left(listing, piece.end), tell)
+            held = _held([*held, piece], piece.batch)
+            at = held[0].begin if held else piece.end
+            self._keep(at)
         late = reader.settle(listing.now)
         if late.events or late.rejects:
-            self._put(late, self._total.left, tell)
+            self._count(late, self._taker.put(late.events, late.rejects), self._total.left, tell)
         if held:
             self._keep(at := still[0].begin if (still := _held(held, late)) else held[-1].end)
         self._release(listing, at)
         return listing
+
+    def _taken(self, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, Added]]:
+        """The pieces that the store has, in their order, and what became of each."""
+        before: tuple[Piece, Callable[[], Added]] | None = None
+        with ThreadPoolExecutor(1) as fetching:
+            waiting = fetching.submit(next, pieces, None)
+            while (piece := waiting.result()) is not None:
+                waiting = fetching.submit(next, pieces, None)
+                begun = piece, self._taker.begin(piece.batch.events, piece.batch.rejects)
+                if before:
+                    yield before[0], before[1]()
+                before = begun
+        if before:
+            yield before[0], before[1]()
 
     def _pieces(self, listing: Listing, at: Position, reader: spooled.Reader) -> Iterator[Piece]:
         last = 0
@@ -102,16 +112,15 @@ class Shipper:
                 yield Piece(here, here.model_copy(update={"offset": end}), last, reader.read(lines))
                 begin = end
 
-    def _put(self, batch: Batch, left: int, tell: Callable[[Shipped], None]) -> None:
-        added, now = self._taker.put(batch.events, batch.rejects), self._total
+    def _count(self, batch: Batch, added: Added, left: int, tell: Callable[[Shipped], None]) -> None:
+        now = self._total
         known = len(batch.events) + len(batch.rejects) - added.new - added.rejected
         self._total = Shipped(now.new + added.new, now.known + known, now.rejected + added.rejected, left)
         tell(self._total)
 
     def _release(self, listing: Listing, at: Position) -> None:
-        for segment in listing.segments:
-            if not segment.open and (segment.name < at.name or (segment.name == at.name and segment.size <= at.offset)):
-                self._spool.release(segment.name)
+        done = [one for one in listing.segments if (one.name, one.size) <= (at.name, at.offset)]
+        self._spool.release([one.name for one in done if not one.open])
 
     def _position(self, spool: str) -> Position:
         front = Position(spool=spool)  # nothing is lost by beginning there: the store knows what it has

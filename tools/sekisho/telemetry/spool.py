@@ -18,6 +18,7 @@ from sekisho.core.process import run
 
 USER = "sekisho-spool"
 _PATIENCE = 60.0  # seconds for one answer
+_AT_ONCE = 1000  # segments that one request names: a command line has an end
 
 Name = Annotated[str, StringConstraints(pattern=r"^\d{20}\.ndjson$")]
 
@@ -48,7 +49,7 @@ class Listing(_Strict):
 
 
 class Spool:
-    """The spool behind a command that takes `list`, `read NAME OFFSET LIMIT` or `release NAME` as further words."""
+    """The spool behind a command that takes `list`, `read NAME OFFSET LIMIT` or `release NAME…` as further words."""
 
     def __init__(self, command: Sequence[str | Path]) -> None:
         self._command = command
@@ -77,13 +78,14 @@ class Spool:
         """
         return self._ask("read", name, str(offset), str(limit))
 
-    def release(self, name: str) -> None:
-        """Let go of a closed segment, which is in the store; one that is gone already is no error.
+    def release(self, names: Sequence[str]) -> None:
+        """Let go of closed segments, which are in the store; one that is gone already is no error.
 
         Raises:
             SekishoError: as above.
         """
-        self._ask("release", name)
+        for begin in range(0, len(names), _AT_ONCE):
+            self._ask("release", *names[begin : begin + _AT_ONCE])
 
     def _ask(self, *words: str) -> bytes:
         done = run([*self._command, *words], timeout=_PATIENCE, check=False)

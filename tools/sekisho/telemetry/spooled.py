@@ -10,6 +10,7 @@ from sekisho.telemetry import identity, reading
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.formats import spool
 from sekisho.telemetry.formats.found import NotARecord
+from sekisho.telemetry.formats.spool import Sent
 from sekisho.telemetry.reading import Memory, Origin, Piece
 
 _DAMAGED = Origin("spool", identity.fingerprint(b"spool"))  # where a line stood that is none of the collector's
@@ -41,11 +42,18 @@ class Reader:
 
     def read(self, lines: Iterable[bytes]) -> Batch:
         """The events of whole lines, those of before included that are complete now."""
-        pieces: list[Piece] = []
+        events: list[Event] = []
+        rejects: list[Reject] = []
         for line in lines:
             self._read += 1
-            pieces += self._pieces(line.rstrip(b"\r\n"))
-        return self._batch(pieces)
+            what = _sent(line.rstrip(b"\r\n"))
+            if isinstance(what, Sent) and (event := reading.event_of(what, self._zone)):
+                events.append(event)
+            else:
+                more, aside = reading.known(self._pieces(what), _DAMAGED)
+                events += more
+                rejects += aside
+        return Batch(events, rejects, self._held())
 
     def settle(self, now: int) -> Batch:
         """The events that nothing more is expected for: some of their records did not come in time.
@@ -53,22 +61,22 @@ class Reader:
         To be asked for when there was nothing to read. The spool was read to its end at `now`, in microseconds since
         1970 (UTC), by the clock of the collector.
         """
-        return self._batch(self._memory.aged(now))
+        return Batch(*reading.known(self._memory.aged(now), _DAMAGED), self._held())
 
-    def _pieces(self, line: bytes) -> Iterable[Piece]:
-        try:
-            sent = spool.read(line)
-        except NotARecord as error:
-            return [Piece(0, line, str(error))]
-        if sent is None:
-            return [Piece(0, line, "not a line of the collector's")]
-        return reading.of_sent(sent, self._memory, self._zone, self._read)
+    def _pieces(self, what: Sent | Piece) -> Iterable[Piece]:
+        return [what] if isinstance(what, Piece) else reading.of_sent(what, self._memory, self._zone, self._read)
 
-    def _batch(self, pieces: Iterable[Piece]) -> Batch:
-        events, rejects = reading.known(pieces, _DAMAGED)
+    def _held(self) -> int:
         oldest = self._memory.joiner.oldest()
-        held = self._read - oldest.came.number + 1 if oldest and oldest.came else 0
-        return Batch(events, rejects, held)
+        return self._read - oldest.came.number + 1 if oldest and oldest.came else 0
+
+
+def _sent(line: bytes) -> Sent | Piece:
+    """What a peer sent; or the line itself, and why it is nothing of the kind."""
+    try:
+        return spool.read(line) or Piece(0, line, "not a line of the collector's")
+    except NotARecord as error:
+        return Piece(0, line, str(error))
 
 
 def read(lines: Iterable[bytes], zone: tzinfo) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -29,6 +29,15 @@ class Taker(Protocol):
 
         Raises:
             Missing: the store cannot be written; what of the batch is in it, is there once when it comes again.
+        """
+
+    def begin(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Callable[[], Added]:
+        """Begin to `put` a batch; what is given back, when called, waits for its end, and answers and raises as `put`.
+
+        A store that works while we wait has the next batch already when it is done with this one.
+
+        Raises:
+            Missing: as above.
         """
 
 

@@ -208,6 +208,15 @@ def blocks(chunks: Chunks, *, size: int = _BLOCK, longest: int = LONGEST) -> Ite
         yield Broken(begin + lost + cut, bytes(held[cut:][:_KEPT]), chunks.broken)
 
 
+def rows(data: bytes) -> list[memoryview]:
+    """What stands before, between and behind the ends of lines; nothing is copied."""
+    found, begin, whole = [], 0, memoryview(data)
+    while (end := data.find(b"\n", begin)) >= 0:
+        found.append(whole[begin:end])
+        begin = end + 1
+    return [*found, whole[begin:]]
+
+
 def lines(block: Block, *, longest: int = LONGEST) -> Iterator[Line | Broken]:
     """The lines of a block, empty ones left out."""
     offset = block.offset

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, NamedTuple
+
+import orjson
 
 from sekisho.detection.records.record import Scalar
 from sekisho.detection.rules.rule import Correlation, Rule
@@ -28,12 +31,23 @@ class Match(NamedTuple):
 
 
 class Correlated(NamedTuple):
-    """An unbroken run of windows in which a correlation held, of one group."""
+    """An unbroken run of windows in which a correlation held, of one group.
+
+    `time` is when it began. `opened` is the id of the event that came then; with a `-` before it, of one that left the
+    window then. The first `width` of `matches` were in the window then, and the others came later.
+    """
 
     rule: Correlation
     time: int
     group: tuple[tuple[str, str], ...]
     matches: tuple[Match, ...]
+    opened: str
+    width: int
+
+
+def identity(rule: Rule, match: Match) -> str:
+    """What tells an alert from all others: its rule and its event."""
+    return sha256(orjson.dumps([rule.id, match.event_id])).hexdigest()[:32]
 
 
 def as_json(rule: Rule, match: Match) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby, islice, product
+from typing import NamedTuple
 
 import orjson
 
 from sekisho.detection.matching.alert import Correlated, Match
-from sekisho.detection.records.record import text_of
+from sekisho.detection.records.record import Scalar, text_of
 from sekisho.detection.rules.rule import Correlation, Ruleset
 
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
@@ -30,6 +31,15 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
 }
 _GROUPS = 1000  # of one event with many values
 Group = tuple[tuple[str, str], ...]
+
+
+class Member(NamedTuple):
+    """A match in a group, and which of the correlation's rules it is of, by its place among them."""
+
+    time: int
+    place: int
+    event_id: str
+    match: Match
 
 
 def facts(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
@@ -51,67 +61,92 @@ def correlated(ruleset: Ruleset, matches: Iterable[Match]) -> list[Correlated]:
     for correlation in ruleset.correlations:
         some = sorted(_of(correlation, by_rule), key=lambda one: (one.time, one.group))
         found += some
-        # For others that refer to it, an alert is an event of its own, with its group's fields.
-        by_rule[correlation.id] += [
-            one.matches[0]._replace(
-                time=one.time,
-                event_id=identity(one),
-                facts={name: (value,) for name, value in one.group},
-            )
-            for one in some
-        ]
+        by_rule[correlation.id] += map(as_match, some)
     return found
+
+
+def as_match(found: Correlated) -> Match:
+    """What others that refer to a correlation see of its alert: an event of its own, with its group's fields."""
+    told: dict[str, tuple[Scalar, ...]] = {name: (value,) for name, value in found.group}
+    return found.matches[0]._replace(time=found.time, event_id=identity(found), facts=told)
 
 
 def identity(found: Correlated) -> str:
     """What tells an alert from all others: its rule, its group, and the event that opened the run."""
-    opened = max(found.matches, key=lambda one: (one.time == found.time, one.event_id)).event_id
-    return sha256(orjson.dumps([found.rule.id, found.group, opened])).hexdigest()[:32]
+    return sha256(orjson.dumps([found.rule.id, found.group, found.opened])).hexdigest()[:32]
 
 
 def _of(correlation: Correlation, by_rule: Mapping[str, Sequence[Match]]) -> Iterator[Correlated]:
-    groups: dict[Group, list[tuple[int, int, str, Match]]] = defaultdict(list)
-    for place, rule in enumerate(correlation.rules):
+    groups: dict[Group, list[Member]] = defaultdict(list)
+    for rule in dict.fromkeys(correlation.rules):
         for match in by_rule.get(rule, ()):
-            if match.time is not None:
-                for group in _groups(correlation, rule, match):
-                    groups[group].append((match.time, place, match.event_id, match))
+            for group, member in members(correlation, rule, match):
+                groups[group].append(member)
     for group, some in groups.items():
         some.sort(key=lambda one: one[:3])
-        yield from _runs(correlation, group, some)
+        yield from runs(correlation, group, some)
 
 
-def _runs(correlation: Correlation, group: Group, some: Sequence[tuple[int, int, str, Match]]) -> Iterator[Correlated]:  # noqa: C901 - a sweep: all that can happen at a moment
-    """The runs of one group, whose events are in the order of their times."""
+def members(correlation: Correlation, rule: str, match: Match) -> Iterator[tuple[Group, Member]]:
+    """What a match of a rule is in a correlation: of which groups, and in which places among its rules."""
+    if match.time is None:
+        return
+    for place, name in enumerate(correlation.rules):
+        if name == rule:
+            for group in _groups(correlation, rule, match):
+                yield group, Member(match.time, place, match.event_id, match)
+
+
+def runs(correlation: Correlation, group: Group, some: Sequence[Member]) -> Iterator[Correlated]:  # noqa: C901 - a sweep: all that can happen at a moment
+    """The runs of one group, whose members are in the order of their times, places and ids."""
     span = correlation.seconds * 1_000_000
-    window: deque[tuple[int, int, Match]] = deque()
+    window: deque[Member] = deque()
     state = _State(correlation)
-    opened: int | None = None
-    run: list[Match] = []
-    for time, those in [*((t, list(g)) for t, g in groupby(some, key=lambda one: one[0])), (None, [])]:
-        while window and (time is None or window[0][0] + span < time):
-            end = window[0][0]
-            while window and window[0][0] == end:
-                state.remove(*window.popleft()[1:])
+    run: _Run | None = None
+
+    def opened(time: int, by: str) -> _Run:
+        return _Run(correlation, time, group, by, [one.match for one in window])
+
+    for time, those in [*((t, list(g)) for t, g in groupby(some, key=lambda one: one.time)), (None, [])]:
+        while window and (time is None or window[0].time + span < time):
+            end, gone = window[0].time, ""
+            while window and window[0].time == end:
+                gone = max(gone, window[0].event_id)
+                state.remove(window.popleft())
+            if end + span + 1 == time:  # others come at that very moment: what they leave behind was never a window
+                continue
             holds = bool(window) and state.holds(end + span + 1)
-            if opened is not None and not holds:
-                yield Correlated(correlation, opened, group, tuple(run))
-                opened, run = None, []
-            elif opened is None and holds:
-                opened, run = end + span + 1, [match for _, _, match in window]
+            if run is not None and not holds:
+                yield run.ended()
+                run = None
+            elif run is None and holds:
+                run = opened(end + span + 1, f"-{gone}")
         if time is None:
             break
-        for _, place, _, match in those:
-            window.append((time, place, match))
-            state.add(time, place, match)
-        if opened is not None:
-            run += [match for _, _, _, match in those]
+        for one in those:
+            window.append(one)
+            state.add(one)
         if state.holds(time):
-            if opened is None:
-                opened, run = time, [match for _, _, match in window]
-        elif opened is not None:  # there are too many now
-            yield Correlated(correlation, opened, group, tuple(run[: -len(those)]))
-            opened, run = None, []
+            if run is None:
+                run = opened(time, max(one.event_id for one in those))
+            else:
+                run.matches += [one.match for one in those]
+        elif run is not None:  # there are too many now
+            yield run.ended()
+            run = None
+
+
+class _Run:
+    """A run that has not ended yet."""
+
+    def __init__(self, correlation: Correlation, time: int, group: Group, opened: str, window: list[Match]) -> None:
+        self.matches = window
+        self._begun = correlation, time, group
+        self._opened = opened, len(window)
+
+    def ended(self) -> Correlated:
+        """The whole of it."""
+        return Correlated(*self._begun, tuple(self.matches), *self._opened)
 
 
 class _State:
@@ -126,17 +161,19 @@ class _State:
         # The latest time at which a chain of the first n rules began that is in order; for `temporal_ordered`.
         self._begun: list[int | None] = [None] * len(correlation.rules)
 
-    def add(self, time: int, place: int, match: Match) -> None:
+    def add(self, one: Member) -> None:
+        time, place = one.time, one.place
         self._count += 1
-        self._values.update(self._told(place, match))
+        self._values.update(self._told(place, one.match))
         self._rules[place] += 1
         before = time if place == 0 else self._begun[place - 1]
         if before is not None:
             self._begun[place] = max(before, self._begun[place] or before)
 
-    def remove(self, place: int, match: Match) -> None:
+    def remove(self, one: Member) -> None:
+        place = one.place
         self._count -= 1
-        for value in self._told(place, match):
+        for value in self._told(place, one.match):
             self._values[value] -= 1
             if not self._values[value]:
                 del self._values[value]

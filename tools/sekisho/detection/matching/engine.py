@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-import orjson
-
 from sekisho.detection.matching import evaluate
-from sekisho.detection.matching.evaluate import Test
+from sekisho.detection.matching.evaluate import Telling, Test
 from sekisho.detection.records.record import Record, Scalar
 from sekisho.detection.records.routing import Router
 from sekisho.detection.rules.rule import Rule, Ruleset
@@ -28,29 +26,26 @@ class Engine:
         self.ruleset = ruleset
         self._router = Router(ruleset.rules)
         self._tests: dict[int, Test] = {}
+        self._told: dict[int, Telling] = {}
 
     def hits(self, record: Record, among: Collection[int] | None = None) -> Iterator[Hit]:
         """The rules that match an event, in their order, each once; `among` says which alone can."""
         found: dict[int, Record] = {}
         for aliases, places in self._router.of(record):
-            seen = record.called(aliases)
-            for place in places if among is None else [one for one in among if one in places]:
+            some = places if among is None else [one for one in among if one in places]
+            seen = record.called(aliases) if some else record
+            for place in some:
                 if place not in found and self._test(place)(seen):
                     found[place] = seen
         for place in sorted(found):
             yield Hit(place, found[place])
 
-    def hit(self, line: bytes, among: Collection[int]) -> bool:
-        """Whether one of these rules matches what a line says; also if that cannot be told."""
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return True
-        return not isinstance(record, dict) or next(self.hits(Record(record), among), None) is not None
-
     def matched(self, hit: Hit) -> dict[str, list[Scalar]]:
         """The fields and values that decided it."""
-        return evaluate.matched(self.rule(hit).condition, hit.record)
+        told = self._told.get(hit.place)
+        if told is None:
+            told = self._told[hit.place] = evaluate.telling(self.rule(hit).condition)
+        return told(hit.record)
 
     def rule(self, hit: Hit) -> Rule:
         """The rule of a hit."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from sekisho.detection.matching.matchers import folded_parts, patterns, value_test
-from sekisho.detection.records.record import Record, Scalar
+from sekisho.detection.records.folding import fold
+from sekisho.detection.records.record import Record, Scalar, text_of
 from sekisho.detection.rules import regexes
 from sekisho.detection.rules.rule import All, AnyOf, Exists, FieldRef, Item, Matcher, Node, Not, Null, Pattern, Regex
 
 Test = Callable[[Record], bool]
+Telling = Callable[[Record], dict[str, list[Scalar]]]
+_Alone = Callable[[Scalar, Record], bool]
 KEYWORDS = "keywords"
 
 
@@ -30,34 +33,50 @@ def compiled(node: Node) -> Test:
             return _any([compiled(one) for one in node.children])
 
 
-def matched(node: Node, record: Record) -> dict[str, list[Scalar]]:
-    """By field, the values that made a condition hold; nothing of what had to be absent. Keywords are one field."""
-    found: dict[str, list[Scalar]] = {}
-    for item in _holding(node, record):
-        name = item.field or KEYWORDS
-        values = record.words()[0] if item.field is None else list(record.values(item.field)) or [None]
-        for value in values:
-            if value not in found.setdefault(name, []) and _alone(item, record, value):
-                found[name].append(value)
-    return found
+def telling(node: Node) -> Telling:
+    """The function that tells, by field, the values that made a condition hold; it is asked when it does.
+
+    Of what had to be absent it tells nothing. Keywords are one field.
+    """
+    items = _items(node)
+
+    def told(record: Record) -> dict[str, list[Scalar]]:
+        found: dict[str, list[Scalar]] = {}
+        for item, alone in items(record):
+            name = item.field or KEYWORDS
+            values = record.words()[0] if item.field is None else list(record.values(item.field)) or [None]
+            for value in values:
+                if value not in found.setdefault(name, []) and alone(value, record):
+                    found[name].append(value)
+        return found
+
+    return told
 
 
-def _holding(node: Node, record: Record) -> Iterable[Item]:
+def _items(node: Node) -> Callable[[Record], Iterable[tuple[Item, _Alone]]]:
+    """The function that finds the items by which a condition holds."""
     match node:
         case Item():
-            if compiled(node)(record):
-                yield node
-        case All() | AnyOf():
-            for one in node.children:
-                if isinstance(one, Item) or compiled(one)(record):
-                    yield from _holding(one, record)
+            test, alone = compiled(node), _alone(node)
+            return lambda record: ((node, alone),) if test(record) else ()
         case Not():
-            return
+            return lambda _: ()
+        case All() | AnyOf():
+            children = [(compiled(one), _items(one)) for one in node.children]
+            return lambda record: (one for holds, items in children if holds(record) for one in items(record))
 
 
-def _alone(item: Item, record: Record, value: Scalar) -> bool:
-    """Whether this value is one of those that made it hold."""
-    return any(value_test(one, record)(value) for one in item.matchers)
+def _alone(item: Item) -> _Alone:
+    """The function that says whether a value is one of those that made an item hold."""
+    folded = patterns([folded_parts(one) for one in item.matchers if isinstance(one, Pattern) and not one.cased])
+    rest = [one for one in item.matchers if not isinstance(one, Pattern) or one.cased]
+
+    def is_one(value: Scalar, record: Record) -> bool:
+        if value is not None and folded(fold(text_of(value))):
+            return True
+        return any(value_test(one, record)(value) for one in rest)
+
+    return is_one
 
 
 def _all(tests: Sequence[Test]) -> Test:

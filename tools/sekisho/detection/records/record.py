@@ -81,7 +81,10 @@ class Record:
         """The same with letters folded."""
         found = self._folded.get(field)
         if found is None:
-            found = self._folded[field] = tuple(map(fold, self.texts(field)))
+            value = self._shape.scopes[0].get(self.renamed.get(field, field))
+            # By far the most fields are so.
+            found = (fold(value),) if isinstance(value, str) else tuple(map(fold, self.texts(field)))
+            self._folded[field] = found
         return found
 
     def words(self) -> tuple[list[str], list[str]]:

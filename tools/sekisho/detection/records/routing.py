@@ -18,6 +18,7 @@ from sekisho.detection.rules.rule import Logsource, Rule
 from sekisho.telemetry.query import Log
 
 Aliases = tuple[tuple[str, str], ...]
+Routed = list[tuple[Aliases, Collection[int]]]
 _UNMARKED = Marks()
 _LINUX_SYSMON = "linux-sysmon/operational"
 
@@ -135,6 +136,9 @@ def _linux(source: Logsource) -> Iterable[Route]:
         yield Route(_LINUX)
 
 
+Marked = list[tuple[Route, Collection[int]]]
+
+
 def logs(rules: Iterable[Rule]) -> frozenset[Log] | None:
     """The logs of Windows that these rules are for; None if one of them is for others too, or for all."""
     wanted = {route for rule in rules for route in routes(rule.logsource)}
@@ -151,14 +155,21 @@ class Router:
         for place, rule in enumerate(rules):
             for route in routes(rule.logsource):
                 self._by_route.setdefault(route, {})[place] = None
-        self._known: dict[Origin, list[tuple[Route, Collection[int]]]] = {}
+        self._known: dict[Origin, tuple[Routed, Marked]] = {}
 
-    def of(self, record: Record) -> list[tuple[Aliases, Collection[int]]]:
+    def of(self, record: Record) -> Routed:
         """The places of rules that an event is for, apart by how their fields are called there."""
-        origin = record.origin
-        near = self._known.get(origin)
-        if near is None:
-            near = [(route, places) for route, places in self._by_route.items() if route.may_take(origin)]
-            if len(self._known) < 100_000:  # a source may make up channels for ever
-                self._known[origin] = near
-        return [(route.aliases, places) for route, places in near if route.marks == _UNMARKED or route.takes(record)]
+        sure, marked = self._known.get(record.origin) or self._near(record.origin)
+        if not marked:
+            return sure
+        return [*sure, *((route.aliases, places) for route, places in marked if route.takes(record))]
+
+    def _near(self, origin: Origin) -> tuple[Routed, Marked]:
+        """For events of this origin: the routes that take them, and those that do if their marks hold."""
+        near = [one for one in self._by_route.items() if one[0].may_take(origin)]
+        sure: Routed = [(route.aliases, places) for route, places in near if route.marks == _UNMARKED]
+        marked: Marked = [one for one in near if one[0].marks != _UNMARKED]
+        known = sure, marked
+        if len(self._known) < 100_000:  # a source may make up channels for ever
+            self._known[origin] = known
+        return known

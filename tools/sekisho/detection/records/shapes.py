@@ -46,7 +46,7 @@ class Shape(NamedTuple):
 _NONE: dict[str, Any] = {}
 _DIGITS = re.compile(r"[0-9]{1,9}")
 # What Sigma calls the fields of an event's system part.
-_WINLOGBEAT = {
+WINLOGBEAT = {
     "EventID": "event_id",
     "Channel": "channel",
     "Provider_Name": "provider_name",
@@ -60,12 +60,14 @@ _WINLOGBEAT = {
     "Keywords": "keywords",
     "Version": "version",
 }
-_FLAT = {
+FLAT = {
     "Provider_Name": "SourceName",
     "Computer": "Hostname",
     "ComputerName": "Hostname",
     "EventRecordID": "RecordNumber",
 }
+# What rules call the fields of a packet that the firewall's log calls otherwise.
+PACKET = {"dst_ip": "dest_ip", "dst_port": "dest_port"}
 _SUDO = re.compile(r"(?:^|[:;] )([A-Z]+)=(.*?)(?= ; |$)", re.DOTALL)
 _PAIRS = re.compile(r'(?<![\w-])(\w[\w-]*)=(?:"([^"]*)"|([^\s"]*))')
 _PARAMETER = re.compile(r"param[0-9]+")
@@ -83,8 +85,7 @@ def of(record: Mapping[str, Any]) -> Shape:  # noqa: PLR0911 - a line for each s
         own = {key: value for key, value in record.items() if key != process.DERIVED}
         return Shape(Origin(Family.PROCESS, "", _lower(own.get("Provider"))), (own,), own)
     if ulogd.MARK in record:
-        names = {"dst_ip": record.get("dest_ip"), "dst_port": record.get("dest_port")}
-        known = {key: value for key, value in names.items() if value is not None}
+        known = {name: record[key] for name, key in PACKET.items() if record.get(key) is not None}
         return Shape(Origin(Family.PACKET), (record, known), record)
     if journal.MARK in record:
         return _journal(record)
@@ -98,7 +99,7 @@ def of(record: Mapping[str, Any]) -> Shape:  # noqa: PLR0911 - a line for each s
 
 def _winlogbeat(record: Mapping[str, Any], winlog: Mapping[str, Any]) -> Shape:
     data = _mapping(winlog.get("event_data"))
-    system = {name: winlog[key] for name, key in _WINLOGBEAT.items() if key in winlog}
+    system = {name: winlog[key] for name, key in WINLOGBEAT.items() if key in winlog}
     if unnamed := [value for key, value in data.items() if _PARAMETER.fullmatch(key)]:
         system["Data"] = unnamed
     own: dict[str, Any] = {"winlog": winlog}
@@ -121,7 +122,7 @@ def _evtx(event: Mapping[str, Any], given: Mapping[str, Any]) -> Shape:
 
 
 def _flat(record: Mapping[str, Any]) -> Shape:
-    names = {name: record[key] for name, key in _FLAT.items() if key in record}
+    names = {name: record[key] for name, key in FLAT.items() if key in record}
     origin = _windows(record["Channel"], record.get("SourceName", record.get("Provider_Name")), record["EventID"])
     return Shape(origin, (record, names), record, record.get("Message"))
 

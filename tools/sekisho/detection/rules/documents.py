@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = [one for one in sorted(path.rglob("*")) if _is_rules(one)]
+            inside = sorted(map(Path, _inside(str(path))))
             if not inside:
                 raise BadInput(
                     Both(f"{path} にルールがない", f"there are no rules in {path}"),
@@ -46,9 +47,15 @@ def files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def _is_rules(path: Path) -> bool:
-    guide = path.name == GUIDE and path.with_name(RULE).is_file()
-    return path.suffix in _SUFFIXES and not guide and path.is_file()
+def _inside(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:  # whose kinds are known without a further look at each
+        some = list(entries)
+    is_ours = any(one.name == RULE for one in some)
+    for one in some:
+        if one.is_dir(follow_symlinks=False):
+            yield from _inside(one.path)
+        elif one.name.endswith(_SUFFIXES) and not (is_ours and one.name == GUIDE) and one.is_file():
+            yield one.path
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,15 +2,16 @@
 
 Modifiers are gone: `contains`, `startswith`, `endswith` are wildcards of a `Pattern`; `windash`, `base64offset`, `wide`
 were written out as further patterns; `all` and lists of selections are `All` and `AnyOf`. What remains is a tree of
-conditions whose leaves each ask one field for one of several values.
+conditions whose leaves each ask one field for one of several values. All of it can be written as JSON, and read again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
+
+from msgspec import Struct
 
 from sekisho.core.language import Both
 
@@ -21,15 +22,14 @@ LEVELS: tuple[Level, ...] = ("informational", "low", "medium", "high", "critical
 class Wild(Enum):
     """Wildcards: any number of characters, none included; exactly one. A line's end is a character too."""
 
-    MANY = "*"
-    ONE = "?"
+    MANY = 0
+    ONE = 1
 
 
 Part = str | Wild
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True, array_like=True, tag=True):
     """The whole of a value's text. Letters are compared without regard to case (`folding.fold`), unless `cased`.
 
     Without parts it is the empty text. No part is an empty string, and no two strings stand side by side.
@@ -46,8 +46,7 @@ class Pattern:
         return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Struct, frozen=True, array_like=True, tag=True):
     """Somewhere in a value's text, as Python's `re` understands it; `^` and `$` say where if they are there."""
 
     pattern: str
@@ -56,49 +55,42 @@ class Regex:
     dot_all: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cidr:
+class Cidr(Struct, frozen=True, array_like=True, tag=True):
     """An address within a network, such as 10.0.0.0/8 or fe80::/10."""
 
     network: str
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True, array_like=True, tag=True):
     """A number, or text that is one, which is so beside `number`."""
 
     operator: Literal["<", "<=", ">", ">="]
     number: int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True, array_like=True, tag=True):
     """This number, or the text that is written so; true and false are no numbers."""
 
     number: int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Boolean:
+class Boolean(Struct, frozen=True, array_like=True, tag=True):
     """True or false, or a text that says so."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Null:
+class Null(Struct, frozen=True, array_like=True, tag=True):
     """No value: the field is not there, is null, or is an empty list. An empty text is a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(Struct, frozen=True, array_like=True, tag=True):
     """The field stands in the record, whatever its value, null included; or it does not."""
 
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FieldRef:
+class FieldRef(Struct, frozen=True, array_like=True, tag=True):
     """The value of another field, whatever the case: the same, or at the beginning, at the end, or (both) within."""
 
     field: str
@@ -106,8 +98,7 @@ class FieldRef:
     ends: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TimePart:
+class TimePart(Struct, frozen=True, array_like=True, tag=True):
     """A part of a time: the value is a time in ISO 8601 (UTC unless it names a zone)."""
 
     part: Literal["minute", "hour", "day", "week", "month", "year"]
@@ -117,8 +108,7 @@ class TimePart:
 Matcher = Pattern | Regex | Cidr | Compare | Number | Boolean | Null | Exists | FieldRef | TimePart
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, array_like=True, tag=True):
     """A field has at least one of these. Of a list any element counts. Without a field any value of the record does.
 
     Such keywords are `Pattern` (with wildcards at both ends already) or `Regex` only.
@@ -128,22 +118,19 @@ class Item:
     matchers: tuple[Matcher, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Struct, frozen=True, array_like=True, tag=True):
     """All of these hold."""
 
     children: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True, array_like=True, tag=True):
     """At least one of these holds."""
 
     children: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True, array_like=True, tag=True):
     """This does not hold: two-valued, so that an event without the field fulfils it."""
 
     child: Node
@@ -152,8 +139,7 @@ class Not:
 Node = All | AnyOf | Not | Item
 
 
-@dataclass(frozen=True, slots=True)
-class Logsource:
+class Logsource(Struct, frozen=True, array_like=True):
     """For which logs a rule is, as it says."""
 
     category: str | None = None
@@ -166,8 +152,7 @@ class Logsource:
         return {key: value for key, value in told.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True, array_like=True):
     """A rule about one event. `path` is its file; `name` is how correlations call it."""
 
     id: str
@@ -183,8 +168,7 @@ class Rule:
     false_positives: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Correlation:
+class Correlation(Struct, frozen=True, array_like=True):
     """A rule about several events of other rules, within a time and of one group.
 
     `rules` are ids of rules. `aliases` says, for a field of `group_by`, what it is called in each rule. `count` is what
@@ -209,8 +193,7 @@ class Correlation:
     generate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(Struct, frozen=True, array_like=True):
     """A rule that is not evaluated, and why."""
 
     path: str
@@ -219,14 +202,13 @@ class Unusable:
     reason: Both
 
 
-@dataclass(frozen=True, slots=True)
-class Ruleset:
+class Ruleset(Struct, frozen=True, array_like=True):
     """What was loaded. Rules that only a correlation asks for are in `silent` by their ids."""
 
     rules: tuple[Rule, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     unusable: tuple[Unusable, ...] = ()
-    silent: frozenset[str] = field(default_factory=frozenset)
+    silent: frozenset[str] = frozenset()
 
 
 def silent(correlations: Iterable[Correlation]) -> frozenset[str]:

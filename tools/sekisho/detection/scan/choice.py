@@ -1,17 +1,18 @@
 """What to look for: of all that a rule needs, the leaves that are rarest in records of this kind.
 
-A leaf that is found costs a call; one that many records have tells little about any of them. How often a leaf is there
-is counted in a sample; what the sample does not have is the rarer, the longer it is.
+A leaf costs a call wherever it is found; one that many records have tells little about any of them. How often it is
+there is counted in a sample; what the sample does not have is the rarer, the longer it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sekisho.detection.scan.automaton import EXPONENT, Automaton, Expression, expression
 from sekisho.detection.scan.need import Every, Figure, Leaf, Need, Some, Text, every, leaves, some
 
+_CALL = 0.02  # what it costs to be told of a leaf, of what it costs to decide about a record
 Tree = int | list[Any]
 """A need about chosen leaves by their numbers: [0, …] is every one of what follows, [1, …] is some."""
 
@@ -49,14 +50,16 @@ def choose(needs: Mapping[int, Need], sample: Sequence[bytes], first: int = 0) -
         tree = _tree(_about(need, chosen), numbers)
         for leaf in one_of:
             triggers[chosen[leaf]].append((place, None if _follows(tree, numbers[leaf]) else tree))
-    expressions = [Expression(expression(leaf)) for leaf in chosen]
+    expressions = [Expression(expression(leaf), everywhere=True) for leaf in chosen]
     exponent = any(isinstance(leaf, Figure) for leaf in chosen)
     if not expressions:  # an automaton has at least one
-        expressions, triggers = [Expression(rb"\x00{3}")], [[]]
-    return Choice([*expressions, Expression(EXPONENT)] if exponent else expressions, always, triggers, exponent)
+        expressions, triggers = [Expression(rb"\x00\x01\x00")], [[]]
+    return Choice(
+        [*expressions, Expression(EXPONENT, everywhere=True)] if exponent else expressions, always, triggers, exponent
+    )
 
 
-def holds(tree: Tree, found: Sequence[int]) -> bool:
+def holds(tree: Tree, found: Collection[int]) -> bool:
     """Whether a tree holds, when these leaves were found."""
     if isinstance(tree, int):
         return tree in found
@@ -73,15 +76,16 @@ def _follows(tree: Tree, leaf: int) -> bool:
 
 
 def _frequencies(known: Sequence[Leaf], sample: Sequence[bytes]) -> dict[Leaf, float]:
-    counts = [0] * len(known)
-
-    def found(number: int, _: int, __: int, ___: int, ____: object) -> None:
-        counts[number] += 1
-
+    counts = [0.0] * len(known)
     if known:
-        automaton = Automaton.of([Expression(expression(leaf)) for leaf in known])
+        automaton = Automaton.of([Expression(expression(leaf), everywhere=True) for leaf in known])
         for text in sample:
-            automaton.scan(text, found, 0, None)
+            found: list[int] = []
+            automaton.scan(text, lambda number, _, __, ___, found: found.append(number), 0, found)
+            for number in found:
+                counts[number] += _CALL
+            for number in set(found):
+                counts[number] += 1
     return {leaf: (count + _guess(leaf)) / (len(sample) + 1) for leaf, count in zip(known, counts, strict=True)}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """These octets, as JSON writes them, whatever the case of ASCII letters; they are ASCII and in lower case."""
+    """These octets, as JSON writes them, whatever the case of ASCII letters; those are in lower case."""
 
     octets: bytes
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from re import _constants as ops  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -16,11 +17,11 @@ from sekisho.detection.rules.rule import Part, Regex, Wild
 from sekisho.detection.scan.need import Figure, Need, Text, every, some
 
 SHORTEST = 3  # octets: what is shorter stands nearly everywhere
-_ASCII = re.compile(r"[\x00-\x7f]+")
+_ASCII, _OTHERS = re.compile(r"[\x00-\x7f]+"), re.compile(r"[^\x00-\x7f]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")  # as JSON writes it, and no more digits than a float has
 _OF_A_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*(?:e[-+]?[0-9]*)?")
 # What Python's parser reads otherwise than RE2 does, or may; of classes within classes it warns.
-_OTHERWISE = re.compile(r"\[[:=.]|\\[0-9pPQECz]")
+_OTHERWISE = re.compile(r"\[[:=.]|(?<!\\)(?:\\\\)*\\[0-9pPQECz]")
 
 
 def of_pattern(parts: Sequence[Part], *, whole: bool) -> Need:
@@ -50,7 +51,7 @@ def _of_part(part: str, first: bool, last: bool) -> Need:
     # A number's text is that of its value, however the source wrote it.
     if _OF_A_NUMBER.fullmatch(text):
         return True
-    found = []
+    found = list(map(_of_letter, _OTHERS.findall(text)))
     quoted = text not in "true" and text not in "false"  # these may stand there without quotes
     for piece in _ASCII.finditer(text):
         octets = orjson.dumps(piece[0])[1:-1]
@@ -60,6 +61,25 @@ def _of_part(part: str, first: bool, last: bool) -> Need:
             octets += b'"'
         found.append(text_of(octets))
     return every(found)
+
+
+def _of_letter(letter: str) -> Need:
+    """A letter beyond ASCII, in each of the cases that it has."""
+    cases = _cases().get(letter, frozenset())
+    if any(len(fold(one)) > 1 for one in cases):
+        return True
+    return some(Text(one.encode(errors="surrogatepass")) for one in sorted(cases | {letter}))
+
+
+@cache
+def _cases() -> Mapping[str, frozenset[str]]:
+    """By folded letter, the others beyond ASCII in whose folding it is."""
+    found: dict[str, set[str]] = {}
+    for one in map(chr, (*range(0x80, 0xD800), *range(0xE000, 0x1F000))):
+        if (folded := fold(one)) != one:
+            for letter in folded:
+                found.setdefault(letter, set()).add(one)
+    return {letter: frozenset(some) for letter, some in found.items()}
 
 
 def text_of(octets: bytes) -> Need:

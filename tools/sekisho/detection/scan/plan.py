@@ -2,30 +2,34 @@
 
 Until there are a few, nothing is looked for, and every rule that is for such records could match: a kind of which there
 are hardly any is not worth the time that an automaton takes to make.
+
+Records are looked through many at once, as one text: what is found, is found by where it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import orjson
 
-from sekisho.detection.scan.automaton import Automaton, Expression
+from sekisho.detection.scan.automaton import Automaton, Expression, literal
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.choice import Choice, Tree, choose, holds
-from sekisho.detection.scan.kinds import WITHIN
 from sekisho.detection.scan.need import Need
 
+Line = bytes | memoryview
 _STEPS = (8, 256)  # records after which it is chosen what to look for: a first guess, and then for good
 
 
 class Guards:
-    """What makes a plan doubtful for a record; of the first ones, `kinds` tells more."""
+    """Octets that make it doubtful how a record is written."""
 
-    def __init__(self, expressions: Sequence[Expression]) -> None:
-        self.expressions = tuple(expressions)
+    def __init__(self, octets: Sequence[bytes]) -> None:
+        self.expressions = tuple(Expression(literal(one), everywhere=True) for one in octets)
 
     @cached_property
     def alone(self) -> Automaton:
@@ -48,7 +52,6 @@ class Plan:
         self._guards = guards.expressions if guards else ()
         self._sample: list[bytes] = []
         self._automaton: Automaton | None = None
-        self._found: list[int] = []
         self._all: tuple[int, ...] = ()
         self._always: tuple[int, ...] = ()
         self._triggers: list[list[tuple[int, Tree | None]]] = []
@@ -58,30 +61,30 @@ class Plan:
             self._all = tuple(sorted(needs()))
             self._keep([], [], exponent=False, automaton=b"")
 
-    @property
-    def empty(self) -> bool:
-        """Whether no rule could match."""
-        return not self._all
+    def among(self, texts: Sequence[Line], together: bytes) -> Iterator[tuple[int, tuple[int, ...] | None]]:
+        """Of records, by their place: the rules that could match, in their order. Those that none could are left out.
 
-    def suspects(self, text: bytes, fields: int = 0) -> tuple[int, ...] | None:
-        """The places of the rules that could match a record, in their order; None if a guard was found.
-
-        `fields` is where the later of the two fields begins that tell the kind.
+        None is told where a guard says that this cannot be told. `together` are the texts with one octet in between.
         """
-        if self._steps:
-            self._learn(text)
-        automaton, found = self._automaton, self._found
-        found.clear()
+        if self._steps and self._all:
+            self._learn(texts)
+        automaton, default = self._automaton, self._always
         if automaton is None:
-            if self._guarded:
-                self._guarded.alone.scan(text, self._add, 0, fields)
-            return None if found else self._all
-        automaton.scan(text, self._add, 0, fields)
-        if not found:
-            return self._always
-        return self._called(found)
+            automaton, default = self._guarded.alone if self._guarded else None, self._all
+        found: list[tuple[int, int]] = []
+        if automaton:
+            automaton.scan(together, _add, 0, found)
+        by_text: dict[int, dict[int, None]] = {}
+        if found:
+            ends = list(accumulate(len(text) + 1 for text in texts))  # each with what follows it
+            for end, number in found:
+                by_text.setdefault(bisect_left(ends, end + 1), {})[number] = None
+        for place in range(len(texts)) if default else sorted(by_text):
+            told = self._called(by_text[place]) if place in by_text else default
+            if told is None or told:
+                yield place, told
 
-    def _called(self, found: list[int]) -> tuple[int, ...] | None:
+    def _called(self, found: Collection[int]) -> tuple[int, ...] | None:
         guards = len(self._guards)
         suspects = set(self._always)
         for number in found:
@@ -92,17 +95,13 @@ class Plan:
             for place, tree in self._triggers[number - guards]:
                 if place not in suspects and (tree is None or holds(tree, found)):
                     suspects.add(place)
-        return tuple(sorted(suspects)) if suspects else ()
+        return tuple(sorted(suspects))
 
-    def _add(self, number: int, _: int, end: int, __: int, fields: int) -> None:
-        if number >= WITHIN or not self._guards or end < fields:
-            self._found.append(number)
-
-    def _learn(self, text: bytes) -> None:
-        self._sample.append(text)
+    def _learn(self, texts: Sequence[Line]) -> None:
+        self._sample += map(bytes, texts[: self._steps[-1] - len(self._sample)])
         if len(self._sample) < self._steps[0]:
             return
-        del self._steps[0]
+        self._steps = [step for step in self._steps if step > len(self._sample)]
         choice = choose(self._needs(), self._sample, len(self._guards))
         automaton = Automaton.of([*self._guards, *choice.expressions])
         self._use(choice, automaton)
@@ -133,3 +132,7 @@ class Plan:
         if automaton:
             self._use(Choice([], *told[2:]), automaton)
         return True
+
+
+def _add(number: int, _: int, end: int, __: int, found: list[tuple[int, int]]) -> None:
+    found.append((end, number))

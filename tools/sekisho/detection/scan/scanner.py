@@ -1,6 +1,6 @@
 """The front door: records in, and for each the rules that could match it.
 
-A record's text is looked through twice: for its kind, and then, by the plan for that kind, for what its rules need.
+A record's text is looked through twice: for its kind, and then, with others of that kind, for what its rules need.
 What JSON can write in several ways is brought into one before that; what cannot be told is left to whoever reads the
 record in full.
 """
@@ -8,7 +8,8 @@ record in full.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
@@ -16,22 +17,21 @@ from sekisho.detection.records import routing
 from sekisho.detection.records.folding import fold
 from sekisho.detection.records.record import Family
 from sekisho.detection.rules.rule import Item, Node, Not, Rule
-from sekisho.detection.scan import automaton, kinds, witness
-from sekisho.detection.scan.automaton import Expression
+from sekisho.detection.scan import envelope, kinds, witness
 from sekisho.detection.scan.cache import Cache
+from sekisho.detection.scan.envelope import Told
 from sekisho.detection.scan.kinds import Kind, Look, named
 from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
-from sekisho.detection.scan.plan import Guards, Plan
+from sekisho.detection.scan.plan import Guards, Line, Plan
 
 Suspects = tuple[int, ...] | None
 """Places of rules; None stands for every rule that is for the record."""
 
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
-_BEGIN, _END = b"{}"
 _PLANS = 2_000
-_KINDS = 50_000  # pairs of fields that are remembered, and how long they may be
-_LONGEST = 400
+_KINDS, _LONGEST = 50_000, 200  # names of kinds that are remembered, and how long they may be
+_AT_ONCE = 1024  # records; some of them are of one kind
 
 
 class Scanner:
@@ -59,47 +59,61 @@ class Scanner:
             *(_codes(rule.condition) for rule in rules)
         )
         self._needs: dict[int, Need] = {}
-        self._guards = Guards((*kinds.GUARDS, *(Expression(automaton.literal(one)) for one in aside)))
-        self._flat: dict[tuple[bytes, bytes], Plan | None] = {}
+        self._guards = Guards((*kinds.GUARDS, *aside))
+        self._told: dict[Told, Plan | None] = {}
         self._plans: dict[Kind, Plan] = {}
 
-    def suspects(self, texts: Iterable[bytes]) -> Iterator[tuple[int, Suspects]]:
-        """Of JSON objects, by their place: the rules that could match them. Those that none could are left out."""
-        known, code, channel = self._flat, kinds.CODE, kinds.CHANNEL
-        code_length, channel_length = len(code), len(channel)
-        for number, text in enumerate(texts):
-            at, on = text.find(code), text.find(channel)
-            if at > 0 and on > 0 and text[0] == _BEGIN and text[-1] == _END:
-                two = (
-                    text[at - 1 : text.find(b",", at + code_length)],
-                    text[on - 1 : text.find(b'"', on + channel_length)],
-                )
-                try:
-                    plan = known[two]
-                except KeyError:
-                    plan = self._met(*two)
-                if plan is not None:
-                    told = plan.suspects(text, at if at > on else on)  # noqa: FURB136 - a call costs more
-                    if told is None:
-                        told = self._doubtful(text)
-                else:
-                    told = self._doubtful(text)
-            else:
-                told = self._doubtful(text)
-            if told is None or told:
-                yield number, told
+    def suspects(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
+        """Of JSON objects, by their place: the rules that could match them. Those that none could are left out.
 
-    def _met(self, code: bytes, channel: bytes) -> Plan | None:
-        """The plan for records that lie flat and have these two fields; None if they are none."""
-        kind = kinds.flat(code, channel, self._codes)
-        plan = self._planned(kind, self._guards) if kind else None
-        if len(self._flat) < _KINDS and len(code) + len(channel) < _LONGEST:
-            self._flat[code, channel] = plan
-        return plan
+        What is left out is JSON. None is told of what may be none, or more than one record.
+        """
+        for begin in range(0, len(texts), _AT_ONCE):
+            for place, told in sorted(self._some(texts[begin : begin + _AT_ONCE])):
+                yield begin + place, told
+
+    def _some(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
+        alike, doubtful = defaultdict[Told, list[int]](list), list[int]()
+        for place, text in enumerate(texts):
+            try:
+                told = envelope.told(text)
+            except ValueError:
+                yield place, None
+                continue
+            if told is None:
+                doubtful.append(place)
+            else:
+                alike[told].append(place)
+        for told, places in alike.items():
+            plan, some = self._of(told), [texts[place] for place in places]
+            together = b"\n".join(some)
+            if plan is None or not _is_text(together):
+                doubtful += places
+                continue
+            for number, suspects in plan.among(some, together):
+                if suspects is None:
+                    doubtful.append(places[number])
+                else:
+                    yield places[number], suspects
+        for place in doubtful:
+            suspects = self._doubtful(bytes(texts[place]))
+            if suspects is None or suspects:
+                yield place, suspects
+
+    def _of(self, told: Told) -> Plan | None:
+        """The plan for records that say this of themselves; None if they are looked at otherwise."""
+        try:
+            return self._told[told]
+        except KeyError:
+            kind = envelope.kind(*told, self._codes)
+            plan = self._planned(kind, self._guards) if kind else None
+            if len(self._told) < _KINDS and len(str(told)) < _LONGEST:
+                self._told[told] = plan
+            return plan
 
     def _doubtful(self, text: bytes) -> Suspects:
-        """The suspects of any record; of what is none, or was cut off, all."""
-        if text[:1] != b"{" or text.rstrip()[-1:] != b"}":
+        """The suspects of any record."""
+        if not _is_text(text):
             return None
         seen = self._look(text)
         if self._look.otherwise(seen):
@@ -110,7 +124,7 @@ class Scanner:
         if self._look.in_full(seen):
             return None
         plan = self._planned(self._look.kind(seen, self._look.marks(text), self._codes))
-        return plan.suspects(text) if plan else None
+        return next((suspects for _, suspects in plan.among([text], text)), ()) if plan else None
 
     def _planned(self, kind: Kind, guards: Guards | None = None) -> Plan | None:
         kind = kind._replace(channels=kind.channels & self._channels)
@@ -155,6 +169,14 @@ def _codes(node: Node) -> Iterator[int]:
     elif not isinstance(node, Not):
         for child in node.children:
             yield from _codes(child)
+
+
+def _is_text(octets: bytes) -> bool:
+    """Whether this is UTF-8."""
+    try:
+        return octets.isascii() or bool(octets.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _plainly(text: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from sekisho.telemetry.elastic import template
+from sekisho.telemetry.elastic import shards, template
 from sekisho.telemetry.event import Aside, Reject
 
 _KEEP = "5m"
@@ -28,9 +28,9 @@ def of(client: Elasticsearch) -> Iterator[Aside]:
     Raises:
         ApiError, TransportError: the server does not answer for all.
     """
-    client.indices.refresh(index=template.REJECTED, ignore_unavailable=True)
+    shards.refresh(client, template.REJECTED)
     try:
-        opened = client.open_point_in_time(index=template.REJECTED, keep_alive=_KEEP)
+        opened = shards.awaited(lambda: client.open_point_in_time(index=template.REJECTED, keep_alive=_KEEP))
     except NotFoundError:  # nothing ever was
         return
     point, after = opened["id"], None

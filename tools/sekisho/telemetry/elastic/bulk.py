@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +23,7 @@ from sekisho.telemetry.elastic import connection, document, letters, refusal, sh
 from sekisho.telemetry.elastic.document import Item
 from sekisho.telemetry.elastic.letters import Letters
 from sekisho.telemetry.elastic.settings import Settings
+from sekisho.telemetry.elastic.trouble import Trouble
 from sekisho.telemetry.event import Event, Reject
 from sekisho.telemetry.store import Added
 
@@ -33,7 +32,6 @@ ITEMS = 500  # of a batch
 _FEWEST = 50  # that are worth a request of their own
 OCTETS = 5 * 1024 * 1024
 _FIRST, _LAST = 0.25, 30.0  # seconds between two tries
-_SILENCE = 60.0  # seconds after which the same trouble is told again
 _ASKED = {
     "filter_path": "errors,items.create.status,items.create.error.type,items.create.error.reason",
     "timeout": "30s",  # for a shard that is away; shorter than our own patience
@@ -80,9 +78,10 @@ class Writer:
     ) -> None:
         self.refused = 0  # so far, for what they are: they lie among the dead letters
         self._settings, self._client, self._largest = settings, client, largest
-        self._folder, self._letters, self._trouble = folder, Letters(folder), _Trouble(tell)
+        self._folder, self._letters, self._trouble = folder, Letters(folder), Trouble(tell)
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS, "bulk")
+        self._room = threading.Semaphore(THREADS + 2)  # batches in memory
 
     def put(self, events: Sequence[Event], rejects: Sequence[Reject] = (), *, arrived: str | None = None) -> Added:
         """Take a batch; when this returns, the server has all of it durably, or a dead letter tells why not.
@@ -93,11 +92,23 @@ class Writer:
         Raises:
             Missing: a dead letter cannot be written.
         """
+        return self.begin(events, rejects, arrived=arrived)()
+
+    def begin(
+        self, events: Sequence[Event], rejects: Sequence[Reject] = (), *, arrived: str | None = None
+    ) -> Callable[[], Added]:
+        """Begin to `put` a batch: this returns when all of it is on its way, but for the last requests' answers."""
         arrived = arrived or stamp()
-        taken = self._deliver((document.of_event(one, arrived) for one in events), len(events))
-        aside = self._deliver((document.of_reject(one, arrived) for one in rejects), len(rejects))
-        self.refused += taken.refused + aside.refused
-        return Added(taken.new, aside.new, taken.refused + aside.refused)
+        taken = self._send_off((document.of_event(one, arrived) for one in events), len(events))
+        aside = self._send_off((document.of_reject(one, arrived) for one in rejects), len(rejects))
+
+        def end() -> Added:
+            of_events, of_rejects = _sum(*(one.result() for one in taken)), _sum(*(one.result() for one in aside))
+            refused = of_events.refused + of_rejects.refused
+            self.refused += refused
+            return Added(of_events.new, of_rejects.new, refused)
+
+        return end
 
     def short_files(self) -> dict[int, set[str]]:
         """How short files began, by that length.
@@ -136,18 +147,16 @@ class Writer:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _deliver(self, items: Iterable[Item], count: int) -> _Settled:
+    def _send_off(self, items: Iterable[Item], count: int) -> list[Future[_Settled]]:
+        """Give the items to the threads; this waits while these have enough to do."""
         rounds = -(-count // (THREADS * ITEMS)) or 1
         size = max(_FEWEST, -(-count // (THREADS * rounds)))  # so that no thread is idle at the end
-        waiting: deque[Future[_Settled]] = deque()
-        total = _Settled()
+        sent: list[Future[_Settled]] = []
         for batch in _batches(items, size, min(OCTETS, self._largest)):
-            waiting.append(self._pool.submit(self._settle, batch))
-            while len(waiting) > THREADS + 1:
-                total = _sum(total, waiting.popleft().result())
-        while waiting:
-            total = _sum(total, waiting.popleft().result())
-        return total
+            self._room.acquire()
+            sent.append(self._pool.submit(self._settle, batch))
+            sent[-1].add_done_callback(lambda _: self._room.release())
+        return sent
 
     def _settle(self, items: list[Item]) -> _Settled:
         """Send until each item is in the store or among the dead letters."""
@@ -221,28 +230,6 @@ class Writer:
             raise Stopped
 
 
-class _Trouble:
-    """Tells the operator what is waited for: once, again after a while, and when it is over."""
-
-    def __init__(self, tell: Callable[[Both], None]) -> None:
-        self._tell, self._lock = tell, threading.Lock()
-        self._what, self._when = "", 0.0
-
-    def of(self, what: Both) -> None:
-        """Something is in the way."""
-        with self._lock:
-            if what.en != self._what or time.monotonic() > self._when + _SILENCE:
-                self._what, self._when = what.en, time.monotonic()
-                self._tell(Both(f"Elasticsearchを待っている。{what.ja}", f"waiting for Elasticsearch: {what.en}"))
-
-    def over(self) -> None:
-        """It is not in the way any more."""
-        with self._lock:
-            if self._what:
-                self._what = ""
-                self._tell(Both("Elasticsearchへの書込みを再開した", "Elasticsearch takes events again"))
-
-
 def _batches(items: Iterable[Item], count: int, octets: int) -> Iterator[list[Item]]:
     batch: list[Item] = []
     size = 0
@@ -256,5 +243,5 @@ def _batches(items: Iterable[Item], count: int, octets: int) -> Iterator[list[It
         yield batch
 
 
-def _sum(one: _Settled, other: _Settled) -> _Settled:
-    return _Settled(one.new + other.new, one.known + other.known, one.refused + other.refused)
+def _sum(*some: _Settled) -> _Settled:
+    return _Settled(*map(sum, zip(_Settled(), *some, strict=True)))

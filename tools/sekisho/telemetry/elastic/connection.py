@@ -14,6 +14,7 @@ from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, Transpo
 from sekisho.core.errors import Missing, SekishoError
 from sekisho.core.language import Both
 from sekisho.core.phrases import both
+from sekisho.telemetry.elastic import shards
 from sekisho.telemetry.elastic.settings import Settings, secret
 
 PATIENCE = 60.0  # seconds for one answer
@@ -133,6 +134,15 @@ def unanswered(error: ApiError | TransportError) -> SekishoError:
         hint = Both("本物のElasticsearch(8または9)を指定する", "name a real Elasticsearch, of version 8 or 9")
     elif isinstance(error, TlsError):
         hint = Both("--ca-file とURLのホスト名を確認する", "check --ca-file and the host in the URL")
+    elif shards.absent(error):
+        why = Both(
+            "一部の索引の主シャードがどのノードにもなく、全体を検索できない",
+            "no node has the primary shard of some index, so that not all can be searched",
+        )
+        hint = Both(
+            "停止しているノードがないか、`sekisho store status` で確認する",
+            "see by `sekisho store status` whether a node is away",
+        )
     elif isinstance(error, ApiError) and error.meta.status in {401, 403}:
         hint = Both(
             "利用者・パスワード・APIキーと、その権限を確認する",

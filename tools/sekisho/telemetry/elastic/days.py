@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from elasticsearch import Elasticsearch
 
 from sekisho.core.clock import stamp
-from sekisho.telemetry.elastic import template
+from sekisho.telemetry.elastic import shards, template
 from sekisho.telemetry.event import moment
 
 _DAYS = 20_000  # more than there are between the first year and the last
@@ -29,14 +29,16 @@ def of(client: Elasticsearch) -> dict[str, Day]:
     Raises:
         ApiError, TransportError: the server does not answer for all.
     """
-    client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
+    shards.refresh(client, template.EVENTS)
     last = {"max": {"field": "event.ingested"}}
-    found: Any = client.search(
-        index=template.EVENTS,
-        size=0,
-        aggregations={"days": {"terms": {"field": "_index", "size": _DAYS}, "aggregations": {"last": last}}},
-        allow_no_indices=True,
-        allow_partial_search_results=False,
+    found: Any = shards.awaited(
+        lambda: client.search(
+            index=template.EVENTS,
+            size=0,
+            aggregations={"days": {"terms": {"field": "_index", "size": _DAYS}, "aggregations": {"last": last}}},
+            allow_no_indices=True,
+            allow_partial_search_results=False,
+        )
     ).body
     stats: Any = client.indices.stats(index=template.EVENTS, metric="store", filter_path="indices.*.total.store").body
     octets = {name: one["total"]["store"]["size_in_bytes"] for name, one in stats.get("indices", {}).items()}
@@ -54,8 +56,17 @@ def rejected(client: Elasticsearch) -> int:
     Raises:
         ApiError, TransportError: the server does not answer.
     """
-    client.indices.refresh(index=template.REJECTED, ignore_unavailable=True)
-    return int(client.count(index=template.REJECTED, ignore_unavailable=True)["count"])
+    shards.refresh(client, template.REJECTED)
+    found = shards.awaited(
+        lambda: client.search(
+            index=template.REJECTED,
+            size=0,
+            track_total_hits=True,
+            ignore_unavailable=True,
+            allow_partial_search_results=False,
+        )
+    )
+    return int(found["hits"]["total"]["value"])
 
 
 def expire(client: Elasticsearch, days: int, now: datetime) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 ALL = "*"
@@ -28,12 +29,18 @@ OURS = frozenset(
 _LONGEST = 512  # characters of a name
 _DEEPEST = 20
 _SPACED = (b" :", b"\t:", b"\n:", b"\r:")
-_SIMPLE = (str, int, bool)
+_REMEMBERED = 32 * 1024  # octets of a source whose names are: of such as a peer may make up, all fit into memory
+_SIMPLE = frozenset({str, int, bool})
 
 
 def takes(name: str) -> bool:
     """Whether the server takes a field of the source by this name."""
     return len(name) <= _LONGEST and name not in _METADATA and name not in OURS and not name.isspace() and name != ""
+
+
+@lru_cache(maxsize=1024)
+def _not_taken(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if not takes(name)]
 
 
 class Flat:
@@ -43,11 +50,16 @@ class Flat:
         self.values: dict[str, Any] = {}
         self.apart: set[str] = set()
         self._pairs = 0
-        self._object("", record, 0)
+        if len(source) <= _REMEMBERED and _SIMPLE.issuperset(map(type, record.values())):  # by far the most
+            self.values, self._pairs = record.copy(), len(record)
+            for name in _not_taken(tuple(record)):
+                del self.values[name]
+        else:
+            self._object("", record, 0)
         # Our own search reads the first of two equal names, and sees the text before a NUL.
         if b"\\u0000" in source or self._repeats(source):
             self.apart.add(ALL)
-        if b"-0" in source:
+        if b"-0" in source and 0 in self.values.values():
             self.apart.update(name for name, value in self.values.items() if value == 0)
 
     def _object(self, prefix: str, found: dict[str, Any], depth: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
-from sekisho.telemetry.elastic import document, template
+from sekisho.telemetry.elastic import document, shards, template
 from sekisho.telemetry.event import Event
 
 _FIRST_PAGE = 200  # documents; the next ones are as large as memory allows
@@ -86,11 +86,16 @@ def opened(client: Elasticsearch) -> Iterator[Point | None]:
 
     Raises:
         ApiError, TransportError: the server does not answer for all of it.
+        Missing: what was written last cannot be seen.
     """
-    client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
+    shards.refresh(client, template.EVENTS)
     try:
         # A closed day is named too, so that the server refuses: left out, nobody would know.
-        found = client.open_point_in_time(index=template.EVENTS, keep_alive=_KEEP, expand_wildcards=["open", "closed"])
+        found = shards.awaited(
+            lambda: client.open_point_in_time(
+                index=template.EVENTS, keep_alive=_KEEP, expand_wildcards=["open", "closed"]
+            )
+        )
     except NotFoundError:
         yield None
         return

@@ -12,7 +12,7 @@ import pyarrow as pa
 from elasticsearch import Elasticsearch
 
 from sekisho.telemetry import conditions
-from sekisho.telemetry.elastic import document, narrow, point, template
+from sekisho.telemetry.elastic import document, narrow, point, shards, template
 from sekisho.telemetry.event import FIELDS, Event
 from sekisho.telemetry.query import Search
 
@@ -38,14 +38,16 @@ def events(client: Elasticsearch, asked: Search, *, limit: int | None = None) ->
 def count(client: Elasticsearch, asked: Search) -> int:
     """How many events match."""
     if narrow.exact(asked):
-        client.indices.refresh(index=template.EVENTS, allow_no_indices=True)
-        found = client.search(
-            index=template.EVENTS,
-            query=narrow.query(asked, ()),
-            size=0,
-            track_total_hits=True,
-            allow_no_indices=True,
-            allow_partial_search_results=False,
+        shards.refresh(client, template.EVENTS)
+        found = shards.awaited(
+            lambda: client.search(
+                index=template.EVENTS,
+                query=narrow.query(asked, ()),
+                size=0,
+                track_total_hits=True,
+                allow_no_indices=True,
+                allow_partial_search_results=False,
+            )
         )
         return int(found["hits"]["total"]["value"])
     with duckdb.connect() as db, closing(_pages(client, asked)) as pages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Final, Literal
 
@@ -11,7 +12,7 @@ from sekisho.core.errors import BadInput
 from sekisho.core.files import write_atomic
 from sekisho.core.language import Both
 
-VERSION: Final = 2  # 1 had parts without the columns of what the collector tells
+VERSION: Final = 3  # 1 had parts without the columns of what the collector tells; 2 did not number its batches
 _NAME = "manifest.json"
 
 
@@ -20,7 +21,10 @@ class _Strict(BaseModel):
 
 
 class Part(_Strict):
-    """One Parquet file: `first` and `last` are its events' times in microseconds (UTC), None where it has none."""
+    """One Parquet file: `first` and `last` are its events' times in microseconds (UTC), None where it has none.
+
+    `batch` is the number of the last batch that something in it came with; 0 if batches had no numbers yet.
+    """
 
     file: str = Field(pattern=r"^[0-9a-z-]+/[0-9a-f]{32}\.parquet$")
     partition: str
@@ -28,15 +32,28 @@ class Part(_Strict):
     first: int | None = None
     last: int | None = None
     arrived: str
+    batch: int = Field(default=0, ge=0)
 
 
 class Manifest(_Strict):
-    """Parts of events, parts of rejects, and how short files began, so that they are known when they have grown."""
+    """Parts of events, parts of rejects, and how short files began, so that they are known when they have grown.
 
-    version: Literal[2] = VERSION
+    `batch` is the number of the last batch that was taken, also when its parts are gone.
+    """
+
+    version: Literal[2, 3] = VERSION
+    batch: int = Field(default=0, ge=0)
     parts: tuple[Part, ...] = ()
     rejects: tuple[Part, ...] = ()
     short_files: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+
+    def next_batch(self) -> int:
+        """A number for the next batch: more than any before.
+
+        It is never less than the present in microseconds, so that a store that was restored from a backup, or made
+        anew, does not give a number again that somebody has seen.
+        """
+        return max(self.batch + 1, time.time_ns() // 1000)
 
     @property
     def rows(self) -> int:
@@ -56,7 +73,7 @@ def read(folder: Path) -> Manifest:
     except FileNotFoundError:
         return Manifest()
     try:
-        return Manifest.model_validate_json(raw)
+        return Manifest.model_validate_json(raw).model_copy(update={"version": VERSION})
     except ValidationError as error:
         version = next((fault["input"] for fault in error.errors() if fault["loc"] == ("version",)), None)
         raise _unreadable(path, version) from error

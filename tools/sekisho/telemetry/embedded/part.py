@@ -31,17 +31,20 @@ _EVENTS = pa.schema(
         ("arrived", pa.int64()),
     ]
 )
+# A part that was merged says of each row with which batch it came; of any other the manifest says it.
+BATCH = "batch"
+_MERGED = _EVENTS.append(pa.field(BATCH, pa.int64()))
 _REJECTS = pa.schema(
     [("id", _ID), ("file", pa.string()), ("offset", pa.int64()), ("why", pa.string()), ("raw", pa.binary())]
 )
 
 # Of these a part has the same values over and over; a dictionary of the others would be as large as they are.
-_ALIKE = ["file", "why", *FIELDS]
+_ALIKE = ["file", "why", BATCH, *FIELDS]
 _FORM: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
     "use_dictionary": _ALIKE,
-    "write_statistics": ["time"],
+    "write_statistics": ["time", BATCH],
 }
 # Of a group of rows in a part that was merged: what is in memory at once.
 _ROWS = 50_000
@@ -153,7 +156,7 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
     name = f"{day}/{uuid.uuid4().hex}.parquet"
     path = folder / name
     try:
-        with pq.ParquetWriter(path, _EVENTS, **_FORM) as writer:
+        with pq.ParquetWriter(path, _MERGED, **_FORM) as writer:
             for group in _groups(folder, sorted(some, key=lambda one: (one.first is None, one.first or 0))):
                 writer.write_table(group.sort_by("time"))
     except OSError as error:
@@ -169,6 +172,7 @@ def merged(folder: Path, some: Sequence[Part]) -> Part:
         first=min(firsts, default=None),
         last=max(lasts, default=None),
         arrived=max(part.arrived for part in some),
+        batch=max(part.batch for part in some),
     )
 
 
@@ -178,12 +182,19 @@ def _groups(folder: Path, some: Iterable[Part]) -> Iterator[pa.Table]:
     for part in some:
         with pq.ParquetFile(folder / part.file, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=_READ, use_threads=False):  # each thread would keep memory
-                held.append(batch)
+                held.append(_numbered(batch, part))
                 if sum(map(len, held)) >= _ROWS or sum(one.nbytes for one in held) >= _OCTETS:
                     yield pa.Table.from_batches(held)
                     held = []
     if held:
         yield pa.Table.from_batches(held)
+
+
+def _numbered(rows: pa.RecordBatch, part: Part) -> pa.RecordBatch:
+    """Rows of a part, each with the number of the batch with which it came."""
+    if BATCH in rows.schema.names:
+        return rows
+    return rows.append_column(_MERGED.field(BATCH), pa.repeat(pa.scalar(part.batch, pa.int64()), len(rows)))
 
 
 def _write(folder: Path, day: str, table: pa.Table, times: Iterable[int | None] = ()) -> Part:

@@ -7,7 +7,7 @@ and the next writer removes it. An event that is there already is not taken agai
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sekisho.core.files import unwritten
@@ -42,6 +42,15 @@ class Writer:
         tidy.merge(self)  # batches come as the terminals send them, and they may be small
         return added
 
+    def begin(self, events: Sequence[Event], rejects: Sequence[Reject] = ()) -> Callable[[], Added]:
+        """`put` the batch: nobody else is at work here, so there is nothing to wait for afterwards.
+
+        Raises:
+            Missing: as above.
+        """
+        added = self.put(events, rejects)
+        return lambda: added
+
     def short_files(self) -> dict[int, set[str]]:
         """How short files began, by that length."""
         return {length: set(digests) for length, digests in self.manifest.short_files.items()}
@@ -64,8 +73,10 @@ class Writer:
             aside += self._new(written, (*self.manifest.rejects, *aside))
         short = {length: tuple(sorted(digests)) for length, digests in short_files.items()}
         if new or aside or short != self.manifest.short_files:
-            now = self.manifest
-            self.commit(Manifest(parts=(*now.parts, *new), rejects=(*now.rejects, *aside), short_files=short))
+            now, batch = self.manifest, self.manifest.next_batch()
+            new = [part.model_copy(update={"batch": batch}) for part in new]
+            parts_now, rejects_now = (*now.parts, *new), (*now.rejects, *aside)
+            self.commit(Manifest(batch=batch, parts=parts_now, rejects=rejects_now, short_files=short))
         return Added(sum(part.rows for part in new), sum(part.rows for part in aside))
 
     def commit(self, after: Manifest) -> None:

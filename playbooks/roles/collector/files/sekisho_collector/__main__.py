@@ -1,59 +1,11 @@
 """`serve` is the collector; `answer` is the forced command of control's key."""
 
 import argparse
-import asyncio
-import os
-import signal
-import socket
 import sys
 from pathlib import Path
 
 from sekisho_collector import answer
-from sekisho_collector.heard import Heard
-from sekisho_collector.lumberjack import Lumberjack
-from sekisho_collector.relp import Relp
-from sekisho_collector.segments import LARGEST, Segments
-from sekisho_collector.server import Server, context
-from sekisho_collector.spool import Spool
-
-SAVED = 10.0  # seconds between two records of who was heard
-
-
-async def collect(options, segments):
-    """Until it is told to end."""
-    heard, spool = Heard(options.spool / "heard.json"), Spool(segments)
-    server = Server(context(options.certificates), options.half, spool, heard)
-    tasks = [
-        asyncio.create_task(spool.run()),
-        asyncio.create_task(_remember(heard)),
-        await server.listen((options.address, options.relp), Relp),
-        await server.listen((options.address, options.lumberjack), Lumberjack),
-    ]
-    ended = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, ended.set)
-    tasks.append(asyncio.create_task(ended.wait()))
-    _notify("READY=1")
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    spool.close()
-    heard.save()
-    for task in done:
-        task.result()  # a task that ended by a fault ends the program, and systemd starts it anew
-
-
-async def _remember(heard):
-    while True:
-        await asyncio.sleep(SAVED)
-        await asyncio.to_thread(heard.save)
-
-
-def _notify(state):
-    """Tell systemd, if it is there."""
-    if path := os.environ.get("NOTIFY_SOCKET"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.sendto(state.encode(), path.replace("@", "\0", 1) if path.startswith("@") else path)
+from sekisho_collector.segments import LARGEST
 
 
 def arguments(words):
@@ -75,17 +27,9 @@ def main():
     options = arguments(sys.argv[1:])
     if options.do == "answer":
         return answer.main(options.spool, options.status)
-    try:
-        segments = Segments(options.spool, options.status, options.spare, options.segment)
-    except BlockingIOError:
-        sys.exit(f"{options.spool}: another collector writes here")
-    try:
-        asyncio.run(collect(options, segments))
-    except OSError as error:
-        sys.exit(f"the collector ended: {error}")
-    finally:
-        segments.close()
-    return 0
+    from sekisho_collector import serve  # noqa: PLC0415 - an answer must not wait for the server's libraries to load
+
+    return serve.main(options)
 
 
 if __name__ == "__main__":

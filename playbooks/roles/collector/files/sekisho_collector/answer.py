@@ -2,7 +2,7 @@
 
     list                    {"spool": id, "now": µs, "segments": [{"name", "size", "open"}], "heard": {peer: µs}}
     read NAME OFFSET LIMIT  the segment's bytes from OFFSET on: whole lines, about LIMIT bytes, at least one line
-    release NAME            the segment is removed, unless it is the open one; done twice it is done once
+    release NAME…           the segments are removed, none if one of them is open; done twice it is done once
 
 Nothing is shown that the collector has not made durable. Exit codes: 0, 2 for what cannot be asked so, 1 for the rest.
 """
@@ -68,14 +68,12 @@ class Spool:
         finally:
             os.close(handle)
 
-    def release(self, name):
-        number = _segment(name)
-        if number >= self.open:
-            raise RequestError(f"{name} is not closed")
-        try:
-            (self.folder / name).unlink()
-        except FileNotFoundError:
-            return
+    def release(self, names):
+        for name in names:
+            if _segment(name) >= self.open:
+                raise RequestError(f"{name} is not closed")
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
         sync_folder(self.folder)
 
 
@@ -112,10 +110,10 @@ def answer(command, folder, status, out):
             out.write(json.dumps(spool.list()).encode() + b"\n")
         case ["read", name, offset, limit]:
             spool.read(name, offset, limit, out)
-        case ["release", name]:
-            spool.release(name)
+        case ["release", _, *_] as words:
+            spool.release(words[1:])
         case _:
-            raise RequestError("it is one of: list, read NAME OFFSET LIMIT, release NAME")
+            raise RequestError("it is one of: list, read NAME OFFSET LIMIT, release NAME…")
 
 
 def main(folder, status):

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 import re
-import uuid
 from pathlib import Path
 
 NAME = re.compile(r"([0-9]{20})\.ndjson")
@@ -70,7 +69,7 @@ class Segments:
         self._good = 0  # durable bytes of the open segment
         self._dirty = False  # there may be bytes beyond them
         if not (self.folder / "id").exists():
-            replace(self.folder / "id", uuid.uuid4().hex.encode())
+            replace(self.folder / "id", os.urandom(16).hex().encode())
         there = numbers(self.folder)
         if there:
             self._settle(self.folder / name_of(there[-1]))

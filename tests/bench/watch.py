@@ -1,0 +1,98 @@
+"""`sekisho watch` over the embedded store by 1, 2, 4 and 8 workers, each held to a CPU quota of its own. Needs root.
+
+bench/watch.py [MEGABYTES [PERCENT]]        default 60 MB of events, 10 % of a processor for each worker
+
+The quota is that of the kernel's control groups, which `CPUQuota=` of systemd sets too. The process that keeps the
+alerts has none. Beside each figure stands in how many of its periods a worker was held back: where that is little, the
+quota was not what the figure rests on. Start-up is measured alone, with nothing new to judge, and taken off.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import detect
+import ingest
+
+_PERIOD = 100_000  # microseconds
+_ONE = Path("/sys/fs/cgroup")
+_MIXED = _ONE / "cpu"  # where the older kind of control groups is mounted
+
+
+class Quota:
+    """A control group of one process."""
+
+    def __init__(self, name: str, percent: int) -> None:
+        older = (_MIXED / "cpu.cfs_quota_us").exists() or (_MIXED / "cgroup.procs").exists()
+        self._folder = (_MIXED if older else _ONE) / f"sekisho-bench-{name}"
+        self._folder.mkdir()
+        quota = _PERIOD * percent // 100
+        if older:
+            (self._folder / "cpu.cfs_period_us").write_text(str(_PERIOD))
+            (self._folder / "cpu.cfs_quota_us").write_text(str(quota))
+            (self._folder / "cpu.shares").write_text("10240")  # what else runs here must not be what holds it back
+        else:
+            (_ONE / "cgroup.subtree_control").write_text("+cpu")
+            (self._folder / "cpu.max").write_text(f"{quota} {_PERIOD}")
+            (self._folder / "cpu.weight").write_text("10000")
+
+    def take(self, process: int) -> None:
+        """Hold a process to it."""
+        (self._folder / "cgroup.procs").write_text(str(process))
+
+    def end(self) -> tuple[int, int]:
+        """Remove the empty group; in how many periods there was something to do, and in how many it was held back."""
+        words = dict(line.split() for line in (self._folder / "cpu.stat").read_text().splitlines())
+        self._folder.rmdir()
+        return int(words["nr_periods"]), int(words["nr_throttled"])
+
+
+def watched(state: Path, workers: int, percent: int) -> tuple[float, float]:
+    """How long a watch takes, and in which share of the periods its workers were held back."""
+    words = [ingest.SEKISHO, "watch", "--once", "--json", "--rules", detect.RULES, "--state", state]
+    quotas: dict[int, Quota] = {}
+    begun = time.monotonic()
+    one = subprocess.Popen(
+        [*map(str, words), "--workers", str(workers)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    children = Path(f"/proc/{one.pid}/task/{one.pid}/children")
+    while one.poll() is None:
+        for child in map(int, children.read_text().split()) if children.exists() else ():
+            if child not in quotas:
+                quotas[child] = Quota(str(child), percent)
+                quotas[child].take(child)
+        time.sleep(0.02)
+    took = time.monotonic() - begun
+    assert one.returncode == 0
+    assert len(quotas) == workers
+    periods, held = map(sum, zip(*(quota.end() for quota in quotas.values()), strict=True))
+    return took, held / max(periods, 1)
+
+
+def main(megabytes: int, percent: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path, state, count = Path(folder) / "events.json", Path(folder) / "state", 0
+        with path.open("wb") as file:
+            for line in detect.varied(ingest.recordings(), megabytes * 1_000_000, every_command=False):
+                file.write(line + b"\n")
+                count += 1
+        ingest.ours(path, state)
+        watched(state, 1, 100)  # the rules are read, and what is made of them kept
+        print(f"{count:,} events; each worker has {percent} % of a processor")
+        for workers in (1, 2, 4, 8):
+            start, _ = watched(state, workers, percent)
+            for kept in state.glob("alerts.db*"):
+                kept.unlink()
+            took, held = watched(state, workers, percent)
+            speed = count / (took - start)
+            print(f"  {workers} workers: {speed:8,.0f} events/s, held back in {held:.0%} of their periods", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    given = list(map(int, sys.argv[1:]))
+    sys.exit(main(*given, *(60, 10)[len(given) :]))
