@@ -69,7 +69,7 @@ class Table:
 
 def differences(before, now):
     """Names with their rows of before and now, None where there is none."""
-    changed = sorted((name for name in before.keys() | now.keys() if before.get(name) != now.get(name)), key=str)
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     return [(name, before.get(name), now.get(name)) for name in changed]
 
 
