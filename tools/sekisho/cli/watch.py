@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +13,8 @@ import typer
 from sekisho.cli.bar import Bar
 from sekisho.cli.detect import CacheOption, RulesOption, StrictOption, line, rules_of, tell_unusable
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, asked, say
-from sekisho.core.errors import BadInput, SekishoError
-from sekisho.core.files import unwritten
+from sekisho.core.errors import SekishoError
+from sekisho.core.files import alone
 from sekisho.core.language import Both
 from sekisho.detection.alerts.ledger import open_ledger
 from sekisho.detection.detect import ASIDE, Detector
@@ -61,7 +58,9 @@ def watch(
     scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
     detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
     shown = sys.stdout.isatty()
-    with Workers(workers) as some, _alone(state):  # in this order: the processes must not hold the lock
+    busy = Both(f"{state} は別の処理が監視中", f"another command is watching {state}")
+    # In this order: the processes must not hold the lock.
+    with Workers(workers) as some, alone(state / "watch.lock", busy):
         ledger = open_ledger(state, create=True)
         try:
             one = Watch(detector, _source(state), ledger, lateness, some)
@@ -108,22 +107,3 @@ def _source(state: Path) -> tuple[str, Source]:
     from sekisho.telemetry.elastic.arrivals import ShardsOf  # noqa: PLC0415 - its client is slow to load
 
     return "elasticsearch", ShardsOf(store.settings)
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """The right to watch, which one process has."""
-    path = state / "watch.lock"
-    try:
-        lock = path.open("a")
-    except OSError as error:
-        raise unwritten(path, error) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInput(
-                Both(f"{state} は別の処理が監視中", f"another command is watching {state}"),
-                Both("終わるのを待つ", "wait for it to end"),
-            ) from error
-        yield

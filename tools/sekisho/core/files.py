@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sekisho.core.errors import Missing
+from sekisho.core.errors import BadInput, Missing
 from sekisho.core.language import Both
 from sekisho.core.phrases import both
 
@@ -38,6 +41,26 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
             os.close(folder)
     except OSError as error:
         raise unwritten(path, error) from error
+
+
+@contextmanager
+def alone(path: Path, busy: Both) -> Iterator[None]:
+    """What only one process may do at a time, by a lock on `path` that ends with the process.
+
+    Raises:
+        BadInput: another process does it; `busy` is what is then told.
+        Missing: the file cannot be written.
+    """
+    try:
+        lock = path.open("a")
+    except OSError as error:
+        raise unwritten(path, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadInput(busy, Both("終わるのを待つ", "wait for it to end")) from error
+        yield
 
 
 def unwritten(path: Path, error: OSError) -> Missing:

@@ -6,7 +6,6 @@ there. The release before is kept, for what was started with it and for whoever 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,8 +16,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from sekisho.core.errors import BadInput, Missing
-from sekisho.core.files import unwritten, write_atomic
+from sekisho.core.errors import Missing
+from sekisho.core.files import alone, unwritten, write_atomic
 from sekisho.core.language import Both
 from sekisho.core.yamlfile import Strict, load
 
@@ -92,17 +91,9 @@ def unpacking(state: Path) -> Iterator[Path]:
     base = state / _FOLDER
     try:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (base / "lock").open("a")
     except OSError as error:
         raise unwritten(base, error) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInput(
-                Both("別の取込みが動いている", "another import is running"),
-                Both("終わるのを待つ", "wait for it to end"),
-            ) from error
+    with alone(base / "lock", Both("別の取込みが動いている", "another import is running")):
         _forget(state)  # what an import left behind that was killed
         place = Path(tempfile.mkdtemp(dir=base, prefix="."))
         try:

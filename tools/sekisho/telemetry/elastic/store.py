@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -10,8 +9,7 @@ from pathlib import Path
 
 from elasticsearch import Elasticsearch
 
-from sekisho.core.errors import BadInput
-from sekisho.core.files import unwritten
+from sekisho.core.files import alone
 from sekisho.core.language import Both
 from sekisho.telemetry.elastic import aside, connection, days, pieces, search, template
 from sekisho.telemetry.elastic.bulk import Writer
@@ -138,22 +136,9 @@ class ElasticStore:
                 writer.close()
                 client.close()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        path = self._folder / "store.lock"
-        try:
-            lock = path.open("a")
-        except OSError as error:
-            raise unwritten(path, error) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BadInput(
-                    Both(
-                        f"{self._folder} のイベントには別の処理が書き込み中",
-                        f"another command is writing to the events of {self._folder}",
-                    ),
-                    Both("終わるのを待つ", "wait for it to end"),
-                ) from error
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        busy = Both(
+            f"{self._folder} のイベントには別の処理が書き込み中",
+            f"another command is writing to the events of {self._folder}",
+        )
+        return alone(self._folder / "store.lock", busy)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
-from sekisho.core.errors import BadInput
-from sekisho.core.files import unwritten
+from sekisho.core.files import alone, unwritten
 from sekisho.core.language import Both
 from sekisho.telemetry.embedded import aside, pieces, whole
 from sekisho.telemetry.embedded import manifest as manifests
@@ -65,17 +63,10 @@ class EmbeddedStore:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = (self.folder / "lock").open("a")
         except OSError as error:
             raise unwritten(self.folder, error) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BadInput(
-                    Both(f"{self.folder} には別の処理が書き込み中", f"another command is writing to {self.folder}"),
-                    Both("終わるのを待つ", "wait for it to end"),
-                ) from error
+        busy = Both(f"{self.folder} には別の処理が書き込み中", f"another command is writing to {self.folder}")
+        with alone(self.folder / "lock", busy):
             writer = Writer(self.folder)
             try:
                 yield writer
