@@ -17,11 +17,9 @@ from sekisho.core.errors import SekishoError
 from sekisho.core.files import alone
 from sekisho.core.language import Both
 from sekisho.detection.alerts.ledger import open_ledger
-from sekisho.detection.detect import ASIDE, Detector
+from sekisho.detection.detect import Detector
 from sekisho.detection.matching import correlate
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.scan import automaton
-from sekisho.detection.scan.scanner import Scanner
 from sekisho.detection.watch import Watch
 from sekisho.policy import detection
 from sekisho.telemetry import stores
@@ -55,8 +53,7 @@ def watch(
     lateness = detection.read().lateness // timedelta(microseconds=1)
     ruleset, cache = rules_of(rules, state, keep=not no_cache)
     tell_unusable(ruleset.unusable, strict=strict)
-    scanner = Scanner(ruleset.rules, cache, ASIDE) if automaton.available() else None
-    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner)
+    detector = Detector(Engine(ruleset), correlate.facts(ruleset), scanner_of(ruleset, cache))
     shown = sys.stdout.isatty()
     busy = Both(f"{state} は別の処理が監視中", f"another command is watching {state}")
     # In this order: the processes must not hold the lock.
