@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sekisho.cli.bar import Bar
-from sekisho.cli.detect import CacheOption, RulesOption, StrictOption, line, rules_of, tell_unusable
+from sekisho.cli.detect import CacheOption, RulesOption, StrictOption, line, rules_of, scanner_of, tell_unusable
 from sekisho.cli.options import DEFAULT_LANG, DEFAULT_STATE, JsonOption, LangOption, StateOption, asked, say
 from sekisho.core.errors import SekishoError
 from sekisho.core.files import alone
