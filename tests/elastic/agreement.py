@@ -65,7 +65,7 @@ class Agreement(NamedTuple):
 
 
 def measured(settings: Settings, folder: Path, *, silent: int = 1) -> Agreement:
-    """All of it, on a server; `folder` is an empty state folder. Of rules without an alert, one in `silent` is tried."""
+    """All of it, on a server; `folder` is an empty state folder. Of rules without alerts one in `silent` is tried."""
     rules = (CORPORA / "sigmahq", OWN)
     engine = Engine(load.load(rules))
     exported = queries.of(rules, FORMATS["lucene"]).queries
