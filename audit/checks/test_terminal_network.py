@@ -9,21 +9,19 @@ from declare import check
 from testinfra.host import Host
 
 # Whether anybody answers is asked of TCP alone: a server that is slow, or speaks no TLS, is reached all the same.
-# From a port that only root can take: by it, detection_rules/ tell what a gate tries from what anybody else tries.
+# With a mark that only root can set, and that the host firewall logs: by it, detection_rules/ tell what a gate tries
+# from what anybody else tries. (A port of its own would do, but for connections that the kernel still knows by it.)
 _CONNECT = """
-import errno, socket, sys
+import socket, sys
 one = socket.socket()
-one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-one.bind(("", 1021))
+one.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1021)
 one.settimeout(3)
 try:
     one.connect((sys.argv[1], 443))
     print("taken")
 except ConnectionRefusedError:
     print("refused")
-except OSError as error:
-    if error.errno in {errno.EADDRINUSE, errno.EADDRNOTAVAIL}:
-        raise
+except OSError:
     print("silent")
 """
 _FETCH = "curl --silent --output /dev/null --insecure --max-time 5 --write-out '%%{http_code}' https://%s/"
