@@ -15,7 +15,7 @@ from sekisho.telemetry.embedded.arrivals import BatchesOf
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.event import Event
 from test_command import alerts, run
-from watching import HOUR, OURS, beside_them, home, kept, known, wanted, watching
+from watching import HOUR, OURS, beside_them, home, kept, known, of_one_event, wanted, watching
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,23 @@ def test_parts_of_before_batches_had_numbers_are_read_first_and_once(events: lis
         assert len(writer.manifest.parts) == 1, "all were merged, those of before too"
         writer.put([day[8]])
     assert sorted(new(source.beyond(first.after))) == sorted(event.id for event in day[7:9])
+
+
+@pytest.mark.parametrize("there", [0, 90])
+def test_from_now_on_leaves_out_what_is_there_at_the_first_start_only(
+    events: list[Event], tmp_path: Path, there: int
+) -> None:
+    store = EmbeddedStore(tmp_path / "events")
+    source = "embedded", BatchesOf(store.folder)
+    with store.writing() as writer:
+        for some in (events[:there], events[there:130], events[130:]):
+            writer.put(some)
+            with watching(tmp_path, source, 0, [HOUR]) as one:
+                one.skip()  # the second time it is a restart, and what came meanwhile is judged
+                list(one.round())
+    single = {key for key, _ in kept(tmp_path).items()} & set(of_one_event(events))
+    assert single == set(of_one_event(events[there:]))
+    assert single != set(of_one_event(events)) or not there
 
 
 def test_a_store_that_came_back_from_a_backup_is_read_again(events: list[Event], tmp_path: Path) -> None:

@@ -65,17 +65,20 @@ def home(folder: Path, lateness: str) -> dict[str, str]:
 
 def wanted(events: Sequence[Event]) -> dict[str, tuple[str, str | None]]:
     """What `detect` tells of a finished set of events: by the ids of alerts, their rule and time."""
-    matches = list(detector().in_events(events))
-    rules, silent = ours().rules, ours().silent
-    found = {
-        alert.identity(rules[one.place], one): (rules[one.place].id, alert.when(one.time))
-        for one in matches
-        if rules[one.place].id not in silent
-    }
-    return found | {
+    return of_one_event(events) | {
         correlate.identity(one): (one.rule.id, alert.when(one.time))
-        for one in correlate.correlated(ours(), matches)
-        if one.rule.id not in silent
+        for one in correlate.correlated(ours(), list(detector().in_events(events)))
+        if one.rule.id not in ours().silent
+    }
+
+
+def of_one_event(events: Sequence[Event]) -> dict[str, tuple[str, str | None]]:
+    """Those that rest on one event alone."""
+    rules = ours().rules
+    return {
+        alert.identity(rules[one.place], one): (rules[one.place].id, alert.when(one.time))
+        for one in detector().in_events(events)
+        if rules[one.place].id not in ours().silent
     }
 
 

@@ -39,6 +39,9 @@ def register(app: typer.Typer) -> None:
 def watch(
     rules: RulesOption = None,
     once: Annotated[bool, typer.Option("--once", help="Judge what has arrived until now, and end.")] = False,
+    from_now: Annotated[
+        bool, typer.Option("--from-now", help="The first time, leave out what is there; then go on where it was.")
+    ] = False,
     workers: Annotated[int | None, typer.Option("--workers", min=0, help="How many processes; all processors.")] = None,
     strict: StrictOption = False,
     no_cache: CacheOption = False,
@@ -61,6 +64,8 @@ def watch(
         ledger = open_ledger(state, create=True)
         try:
             one = Watch(detector, _source(state), ledger, lateness, some)
+            if from_now:
+                one.skip()
             with Bar(quiet=not (shown or sys.stderr.isatty()), endless=True, among=shown) as bar:
                 count = _run(one, bar, once=once, as_json=as_json)
         finally:

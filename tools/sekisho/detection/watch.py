@@ -24,6 +24,7 @@ from sekisho.telemetry.workers import Workers
 
 Told = dict[str, Any]
 _Judged = tuple[list[Match], int]  # what matched, and of how many events
+_SKIPPED = "skipped"  # in place of a store's name, with the time of it
 
 
 def present() -> int:
@@ -48,6 +49,18 @@ class Watch:
         self._name, self._source = source
         self._ledger, self._workers, self._clock = ledger, workers, clock
         self._waiting = Waiting(self._ruleset, lateness)
+
+    def skip(self) -> None:
+        """Take what is there by now as read; but where anything was ever read, go on from there: it may be a restart.
+
+        Raises:
+            SekishoError: the store cannot be read, or the ledger cannot be written.
+        """
+        if self._ledger.blank():
+            after = self._source.beyond({}).after
+            with self._ledger.transaction():
+                self._ledger.reached(self._name, after)
+                self._ledger.reached(_SKIPPED, {"": self._clock()})  # a store that is still empty has no position
 
     def round(self, tell: Callable[[int], None] = lambda _: None) -> Iterator[Told]:
         """Judge what has arrived; the alerts that are new, as programs read them, each when it is durable.

@@ -140,6 +140,10 @@ class Ledger:
         sql = "SELECT place, number FROM position WHERE store = ?"
         return dict(self._connection.execute(sql, (store,)).fetchall())
 
+    def blank(self) -> bool:
+        """Whether no store was ever read."""
+        return not self._connection.execute("SELECT EXISTS (SELECT 1 FROM position)").fetchone()[0]
+
     def reached(self, store: str, places: Mapping[str, int]) -> None:
         """Keep, within a transaction, how far some of a store's places were read."""
         rows = [(store, place, number) for place, number in places.items()]
