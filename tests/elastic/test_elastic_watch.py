@@ -1,4 +1,4 @@
-"""Watching Elasticsearch, on a real node that is killed meanwhile: the same alerts as over the embedded store."""
+"""Watching Elasticsearch, on a real node; it and the watch are killed: the same alerts as over the embedded store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from sekisho.telemetry.elastic import template
 from sekisho.telemetry.elastic.arrivals import ShardsOf
 from sekisho.telemetry.event import Event, partition
 from test_command import alerts
-from watching import HOUR, beside_them, kept, known, ours, wanted, watching
+from watch_kills import kill_at_random
+from watching import HOUR, beside_them, home, kept, known, ours, wanted, watching
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -98,3 +99,20 @@ def test_what_comes_while_it_is_read_is_read_in_the_next_round(place: Place, eve
     seen += [event.id for piece in arrivals.pieces for some in piece.events() for event in some]
     assert sorted(seen) == sorted(event.id for event in events), "each once"
     assert not list(source.beyond(arrivals.after).pieces)
+
+
+@pytest.mark.parametrize(("kills", "seed"), [(6, 31), pytest.param(100, 32, marks=pytest.mark.kills)])
+def test_killed_at_random_moments_no_alert_is_lost_or_told_twice(
+    cluster: Cluster, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, seed: int
+) -> None:
+    for name, value in home(tmp_path / "home", "1s").items():
+        monkeypatch.setenv(name, value)
+
+    def between(number: int) -> None:
+        if number % 5 == 2:  # this watch finds no node
+            cluster.kill("node-1")
+        elif number % 5 == 3:
+            cluster.start("node-1")
+            cluster.ready()
+
+    kill_at_random(place.store, place.folder, kills, seed, between)

@@ -24,15 +24,16 @@ def bars(*columns: ProgressColumn, quiet: bool, stderr: bool = True) -> Progress
 class Bar:
     """One piece of work: how far it is, its time, and words. Where nobody knows how much there is, only time and words.
 
-    As a context: it is shown inside. Where results appear on the same screen meanwhile, `among` tells it, and `print`
-    keeps them and the bar apart.
+    As a context: it is shown inside, on a terminal; a file would get nothing but its last line. Where results appear on
+    the same screen meanwhile, `among` tells it, and `print` keeps them and the bar apart.
     """
 
-    def __init__(self, *, quiet: bool, endless: bool = False, among: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, endless: bool = False, among: bool = False) -> None:
         how_far = () if endless else (BarColumn(bar_width=_WIDTH), TaskProgressColumn())
         columns = (SpinnerColumn(), *how_far, Elapsed(), TextColumn("{task.description}"))
         self._among = among and not quiet
-        self._bars = bars(*columns, quiet=quiet, stderr=not self._among)
+        there = (sys.stdout if self._among else sys.stderr).isatty()
+        self._bars = bars(*columns, quiet=quiet or not there, stderr=not self._among)
         self._task = self._bars.add_task("", total=None)
 
     def __enter__(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -43,7 +42,7 @@ def look(ruleset: Ruleset, state: Path, period: timedelta) -> Looked:
     begin = now() - period
     sight = Sight(ruleset.rules, correlate.facts(ruleset))
     span = Span(int(begin.timestamp() * 1_000_000))
-    with Workers() as some, Bar(quiet=not sys.stderr.isatty()) as bar:
+    with Workers() as some, Bar() as bar:
 
         def tell(done: int, size: int) -> None:
             bar.show(Both(f"イベント {size:,}件", f"{size:,} events"), done=done, size=size)

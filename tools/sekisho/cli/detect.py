@@ -121,7 +121,7 @@ def _of_store(detector: Detector, state: Path, span: Span, workers: int | None, 
 
     store = stores.there(state)
     watched = sys.stdout.isatty()
-    with Workers(workers) as some, Bar(quiet=not (watched or sys.stderr.isatty()), among=watched) as bar:
+    with Workers(workers) as some, Bar(among=watched) as bar:
 
         def tell(done: int, size: int) -> None:
             bar.show(Both(f"イベント {size:,}件", f"{size:,} events"), done=done, size=size)

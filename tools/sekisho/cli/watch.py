@@ -66,7 +66,7 @@ def watch(
             one = Watch(detector, _source(state), ledger, lateness, some)
             if from_now:
                 one.skip()
-            with Bar(quiet=not (shown or sys.stderr.isatty()), endless=True, among=shown) as bar:
+            with Bar(endless=True, among=shown) as bar:
                 count = _run(one, bar, once=once, as_json=as_json)
         finally:
             ledger.close()
