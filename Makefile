@@ -69,6 +69,7 @@ bench: setup server
 	$(BIN)/python tests/bench/ingest.py
 	$(BIN)/python tests/bench/detect.py
 	$(BIN)/python tests/bench/watch.py
+	$(BIN)/python tests/bench/watch_nodes.py
 	$(BIN)/python tests/bench/wave.py
 	$(BIN)/python tests/bench/ship_elastic.py
 

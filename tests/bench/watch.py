@@ -2,9 +2,9 @@
 
 bench/watch.py [MEGABYTES [PERCENT]]        default 60 MB of events, 10 % of a processor for each worker
 
-The quota is that of the kernel's control groups, which `CPUQuota=` of systemd sets too. The process that keeps the
-alerts has none. Beside each figure stands in how many of its periods a worker was held back: where that is little, the
-quota was not what the figure rests on. Start-up is measured alone, with nothing new to judge, and taken off.
+The process that keeps the alerts has no quota. Beside each figure stands in how many of its periods a worker was held
+back: where that is little, the quota was not what the figure rests on. Start-up is measured alone, with nothing new to
+judge, and taken off.
 """
 
 from __future__ import annotations
@@ -17,38 +17,7 @@ from pathlib import Path
 
 import detect
 import ingest
-
-_PERIOD = 100_000  # microseconds
-_ONE = Path("/sys/fs/cgroup")
-_MIXED = _ONE / "cpu"  # where the older kind of control groups is mounted
-
-
-class Quota:
-    """A control group of one process."""
-
-    def __init__(self, name: str, percent: int) -> None:
-        older = (_MIXED / "cpu.cfs_quota_us").exists() or (_MIXED / "cgroup.procs").exists()
-        self._folder = (_MIXED if older else _ONE) / f"sekisho-bench-{name}"
-        self._folder.mkdir()
-        quota = _PERIOD * percent // 100
-        if older:
-            (self._folder / "cpu.cfs_period_us").write_text(str(_PERIOD))
-            (self._folder / "cpu.cfs_quota_us").write_text(str(quota))
-            (self._folder / "cpu.shares").write_text("10240")  # what else runs here must not be what holds it back
-        else:
-            (_ONE / "cgroup.subtree_control").write_text("+cpu")
-            (self._folder / "cpu.max").write_text(f"{quota} {_PERIOD}")
-            (self._folder / "cpu.weight").write_text("10000")
-
-    def take(self, process: int) -> None:
-        """Hold a process to it."""
-        (self._folder / "cgroup.procs").write_text(str(process))
-
-    def end(self) -> tuple[int, int]:
-        """Remove the empty group; in how many periods there was something to do, and in how many it was held back."""
-        words = dict(line.split() for line in (self._folder / "cpu.stat").read_text().splitlines())
-        self._folder.rmdir()
-        return int(words["nr_periods"]), int(words["nr_throttled"])
+from quota import Quota
 
 
 def watched(state: Path, workers: int, percent: int) -> tuple[float, float]:

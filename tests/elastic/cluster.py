@@ -64,9 +64,14 @@ def distribution() -> Path:
 
 
 class Cluster:
-    """Some nodes on loopback, as a context; `settings` go into each node's elasticsearch.yml."""
+    """Some nodes on loopback, as a context; `settings` go into each node's elasticsearch.yml.
 
-    def __init__(self, nodes: int = 1, settings: Mapping[str, object] | None = None) -> None:
+    `brief` nodes start sooner, and are slower then; by default those that are not alone, for they are for failures.
+    """
+
+    def __init__(
+        self, nodes: int = 1, settings: Mapping[str, object] | None = None, *, brief: bool | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sekisho-elasticsearch-"))
         self.folder.chmod(0o755)
         self.ca = self.folder / "ca.pem"
@@ -75,15 +80,16 @@ class Cluster:
         self.password_file.touch(mode=0o600)
         self.password_file.write_text(self.password + "\n")
         self._settings = dict(settings or {})
+        self._brief = nodes > 1 if brief is None else brief
         self._ports = _free_ports(2 * nodes)
-        self._names = [f"node-{number}" for number in range(1, nodes + 1)]
+        self.names = [f"node-{number}" for number in range(1, nodes + 1)]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.urls = [f"https://127.0.0.1:{port}" for port in self._ports[:nodes]]
 
     def __enter__(self) -> Self:
         try:
             self._lay_out()
-            for name in self._names:
+            for name in self.names:
                 self.start(name)
             self.ready()
         except BaseException:
@@ -108,8 +114,7 @@ class Cluster:
             "ES_JAVA_HOME": str(Path(shutil.which("java") or "/usr/bin/java").resolve().parents[1]),
             "ES_PATH_CONF": str(own / "config"),
             "ES_TMPDIR": str(own / "tmp"),
-            # Several nodes are for failures and not for speed: they start sooner so.
-            "ES_JAVA_OPTS": "-Xms512m -Xmx512m" + (" -XX:TieredStopAtLevel=1" if len(self._names) > 1 else ""),
+            "ES_JAVA_OPTS": "-Xms512m -Xmx512m" + (" -XX:TieredStopAtLevel=1" if self._brief else ""),
             "CLI_JAVA_OPTS": "-Xmx64m",
             "HOME": str(own),
         }
@@ -120,13 +125,17 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """End a node as a power cut would."""
-        os.kill(int((self.folder / name / "pid").read_text()), signal.SIGKILL)
+        os.kill(self.process(name), signal.SIGKILL)
         self._running.pop(name).wait()
+
+    def process(self, name: str) -> int:
+        """The number of a node's process."""
+        return int((self.folder / name / "pid").read_text())
 
     def ready(self) -> None:
         """Wait until all nodes are one cluster and have all their shards."""
         end = time.monotonic() + _PATIENCE
-        wanted = f"/_cluster/health?wait_for_nodes={len(self._names)}&wait_for_status=green&timeout=5s"
+        wanted = f"/_cluster/health?wait_for_nodes={len(self.names)}&wait_for_status=green&timeout=5s"
         for url in self.urls:
             while not self._answers(url + wanted):
                 for name, node in self._running.items():
@@ -148,7 +157,7 @@ class Cluster:
 
     def set_password(self, password: str) -> None:
         """Make another password the user's; when this returns each node takes it, and no other."""
-        for name in self._names:
+        for name in self.names:
             _own(self.folder / name / "config" / "users", f"{USER}:{_hashed(password)}\n")
         end = time.monotonic() + _PATIENCE
         for url in self.urls:
@@ -170,8 +179,8 @@ class Cluster:
     def _lay_out(self) -> None:
         authority, key, certificate = _certificates()
         self.ca.write_bytes(authority)
-        transport = self._ports[len(self._names) :]
-        for name, port, inner in zip(self._names, self._ports, transport, strict=False):
+        transport = self._ports[len(self.names) :]
+        for name, port, inner in zip(self.names, self._ports, transport, strict=False):
             own = self.folder / name
             for part in ("config", "data", "logs", "tmp"):
                 (own / part).mkdir(parents=True)
@@ -196,7 +205,7 @@ class Cluster:
                 "http.port": port,
                 "transport.port": inner,
                 "discovery.seed_hosts": "[" + ", ".join(f'"127.0.0.1:{one}"' for one in transport) + "]",
-                "cluster.initial_master_nodes": "[" + ", ".join(self._names) + "]",
+                "cluster.initial_master_nodes": "[" + ", ".join(self.names) + "]",
                 "cluster.routing.allocation.disk.threshold_enabled": "false",
                 "resource.reload.interval.high": "1s",
                 "resource.reload.interval.medium": "1s",
