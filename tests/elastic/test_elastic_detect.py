@@ -3,112 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pytest
-import yaml
-from elasticsearch import ApiError
 
 import corpora
-from conftest import Place, place_of
+from conftest import Place
 from recordings import RAW_TRAPS, ROOT, TRAPS
-from sekisho.core.errors import Missing
-from sekisho.telemetry.elastic import pieces, template
 from sekisho.telemetry.elastic.settings import Settings
-from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.query import Log, Span
-from sekisho.telemetry.store import Store
-
-SEKISHO = Path(sys.executable).with_name("sekisho")
-SYSMON = "Microsoft-Windows-Sysmon/Operational"
-DAY = "2026-11-24T%02d:%02d:%02d.%06dZ"
-Alert = dict[str, Any]
-
-
-class Stores(NamedTuple):
-    """The same files in both stores: the state folders of the embedded one and of Elasticsearch, and the files."""
-
-    embedded: Path
-    place: Place
-    files: list[Path]
-
-    def three(self, rules: list[Path], *more: str) -> list[list[Alert]]:
-        """The alerts of the files, of the embedded store and of Elasticsearch; all of one rule set."""
-        found = [detect(self.embedded, rules, "--events", *map(str, self.files))]
-        cache = self.place.folder / "cache"
-        shutil.rmtree(cache, ignore_errors=True)
-        shutil.copytree(self.embedded / "cache", cache)  # to read rules takes long
-        return [*found, *self.two(rules, *more)]
-
-    def two(self, rules: list[Path], *more: str) -> list[list[Alert]]:
-        """The alerts of both stores."""
-        return [detect(state, rules, "--store", *more) for state in (self.embedded, self.place.folder)]
-
-
-def run(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "SEKISHO_LANG": "en"}
-    done = subprocess.run(
-        [SEKISHO, *map(str, words)], capture_output=True, text=True, timeout=900, env=env, check=False
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def detect(state: Path, rules: list[Path], *words: str, code: int = 0) -> list[Alert]:
-    done = run("detect", "--rules", *rules, "--state", state, "--json", *words, code=code)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def stores_of(settings: Settings, folder: Path, batches: list[list[Path]]) -> Stores:
-    """The files in both stores, taken in batch by batch."""
-    embedded, place = folder / "embedded", place_of(settings, folder)
-    for files in batches:
-        for state in (embedded, place.folder):
-            told = json.loads(
-                subprocess.run(
-                    [SEKISHO, "ingest", *files, "--state", state, "--json"], capture_output=True, check=False
-                ).stdout
-            )
-            assert told["new"]
-            assert not told["refused"]
-    return Stores(embedded, place, [file for files in batches for file in files])
-
-
-def told(alerts: list[Alert]) -> set[str]:
-    """What each alert says, each once, but for its place: a file has lines and a store offsets, and of two files that
-    have the same record a store has the first.
-    """
-    return {json.dumps({**one, "file": None, "record": None}, sort_keys=True) for one in alerts}
-
-
-def agree(found: list[list[Alert]]) -> int:
-    """How many alerts all three agree on."""
-    files, embedded, elastic = found
-    assert elastic == embedded, "in the same order too"
-    assert told(files) == told(embedded)
-    assert len(told(embedded)) == len(embedded)
-    return len(embedded)
-
-
-def rule(number: int, detection: dict[str, Any], **more: Any) -> dict[str, Any]:
-    source = {"product": "windows", "category": "process_creation"}
-    return {"title": f"Rule {number}", "id": f"6f2b5a0e-3d0c-4b0e-9a34-5345b155{number:04}", "level": "high",
-            "logsource": source, "detection": {**detection, "condition": "s"}, **more}  # fmt: skip
-
-
-def written(path: Path, rules: list[dict[str, Any]]) -> Path:
-    path.write_text(yaml.safe_dump_all(rules, allow_unicode=True))
-    return path
+from three_ways import SYSMON, Stores, agree, rule, started, stores_of, written
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +72,6 @@ CORRELATED = [
         )
     ),
 ]  # fmt: skip
-
-
-def started(second: float, line: str, user: str, **more: Any) -> bytes:
-    at = f"2026-11-24T00:{int(second) // 60:02}:{second % 60:09.6f}Z"
-    event = {"Channel": SYSMON, "EventID": 1, "EventTime": at, "CommandLine": line, "User": user, "Hostname": "pc-0001"}
-    return orjson.dumps({**event, **more}) + b"\n"
 
 
 def test_correlations_find_the_same_in_three_ways(settings: Settings, tmp_path: Path) -> None:
@@ -312,108 +213,3 @@ def test_what_is_not_read_could_not_have_matched(settings: Settings, tmp_path: P
 def read(place: Place, span: Span, logs: list[Log] | None) -> int:
     with place.store.pieces(span, logs) as some:
         return sum(len(events) for one in some for events in one.events())
-
-
-def test_pieces_have_each_event_once_and_in_the_order_of_their_times(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "events.json"
-    times = [f"{year}-01-01T00:00:0{n % 10}Z" for n in range(8) for year in (1970, 2015, 2026, 2049, 2099)]
-    times += [f"2026-11-{day:02}T{n % 24:02}:00:00Z" for n in range(20) for day in (1, 2)] + ["never"] * 9
-    path.write_bytes(b"".join(orjson.dumps({"timestamp": one, "n": n}) + b"\n" for n, one in enumerate(times)))
-    both = stores_of(settings, tmp_path, [[path]])
-    spans = (Span(), Span(1_793_500_000_000_000), Span(None, 1_794_000_000_000_000), Span(0, 5_000_000))
-    for events, span in product((7, pieces._EVENTS), spans):
-        monkeypatch.setattr(pieces, "_EVENTS", events)
-        elastic, embedded = (bounded(one, span) for one in (both.place.store, EmbeddedStore(both.embedded / "events")))
-        assert len(elastic) == len(set(elastic)) > 0
-        assert sorted(elastic) == sorted(embedded)
-    monkeypatch.setattr(pieces, "_EVENTS", 7)
-    with both.place.store.pieces(Span()) as some:
-        assert len(some) > 8
-        assert sum(one.size for one in some) >= len(times) * 0.9
-
-
-def bounded(store: Store, span: Span) -> list[bytes]:
-    """The ids of all events of a span, none of which comes before what its piece says."""
-    ids, bounds = list[bytes](), []
-    with store.pieces(span) as some:
-        for piece in some:
-            bound = (piece.since is None, piece.since or 0)
-            bounds.append(bound)
-            for event in (event for events in piece.events() for event in events):
-                assert (event.time is None, event.time or 0) >= bound
-                ids.append(event.id)
-    assert bounds == sorted(bounds)
-    return ids
-
-
-def test_all_is_of_one_moment(place: Place) -> None:
-    """What is written while others read is not seen; a day that is let go of meanwhile is missed, and that is told."""
-    with place.store.writing() as writer:
-        writer.put(events_of(started(1, "before", "a")))
-    with place.store.pieces(Span()) as some:
-        with place.store.writing() as writer:
-            writer.put(events_of(started(2, "after", "a")))
-        place.client.indices.refresh(index=template.EVENTS)
-        found = [event for one in some for events in one.events() for event in events]
-        assert [orjson.loads(one.source)["CommandLine"] for one in found] == ["before"]
-        place.client.indices.delete(index=template.index("2026-11-24"))
-        with pytest.raises(Missing):
-            list(some[0].events())
-
-
-def test_a_server_that_has_no_room_for_a_request_is_asked_again(place: Place) -> None:
-    with place.store.writing() as writer:
-        writer.put(events_of(b"".join(started(n, "x", "a") for n in range(30))))
-    limit = "network.breaker.inflight_requests.limit"
-    with place.store.pieces(Span()) as some:
-        place.client.cluster.put_settings(persistent={limit: "100b"})  # a search takes more, to lift it again less
-        lifted = threading.Timer(1.5, place.client.cluster.put_settings, kwargs={"persistent": {limit: None}})
-        try:
-            with pytest.raises(ApiError, match="429"):
-                place.client.search(index=template.EVENTS, query={"term": {"Image": "x" * 100}})
-            lifted.start()
-            assert sum(len(events) for one in some for events in one.events()) == 30
-        finally:
-            place.client.cluster.put_settings(persistent={limit: None})
-            lifted.cancel()
-
-
-def events_of(lines: bytes) -> list[Any]:
-    from recordings import read as events
-
-    return events(lines)
-
-
-@pytest.fixture
-def one_rule(tmp_path: Path) -> list[Path]:
-    return [written(tmp_path / "one.yml", [rule(1, {"s": {"CommandLine|contains": "e"}})])]
-
-
-def test_an_empty_store_has_no_alerts(place: Place, one_rule: list[Path]) -> None:
-    assert detect(place.folder, one_rule, "--store") == []
-
-
-@pytest.mark.parametrize("how", ["closed", pytest.param("unassigned", marks=pytest.mark.slow)])  # waited for
-def test_a_day_that_cannot_be_read_is_an_error(place: Place, one_rule: list[Path], how: str) -> None:
-    with place.store.writing() as writer:
-        writer.put(events_of(started(1, "before", "a")))
-    assert len(detect(place.folder, one_rule, "--store")) == 1
-    lost = template.index("2026-11-20")
-    away = {"index.routing.allocation.require.name": "nobody"} if how == "unassigned" else {}
-    place.client.indices.create(index=lost, settings=away, wait_for_active_shards=0)
-    if how == "closed":
-        place.client.indices.close(index=lost)
-    done = run("detect", "--rules", *one_rule, "--state", place.folder, "--store", "--json", code=3)
-    assert done.stdout == ""
-    assert "Elasticsearch" in done.stderr
-    assert "store status" in done.stderr
-    place.client.indices.delete(index=lost)
-
-
-def test_a_server_that_is_away_is_an_error(one_rule: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "store.yml").write_text("version: 1\nelasticsearch: {urls: ['http://127.0.0.1:9']}\n")
-    for lang, words in (("en", "no connection"), ("ja", "接続できない")):
-        told = run("detect", "--rules", *one_rule, "--state", tmp_path, "--store", "--lang", lang, code=3).stderr
-        assert words in told
