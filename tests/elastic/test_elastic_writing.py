@@ -132,13 +132,15 @@ def test_a_newer_template_is_not_written_over(place: Place) -> None:
 
 def test_days_end_by_their_last_arrival(place: Place) -> None:
     old, new = read(b'{"@timestamp":"2026-11-24T00:00:00Z"}'), read(b'{"@timestamp":"2015-01-01T00:00:00Z"}\n{"x":1}')
+    lines = [Reject(bytes([number]) * 16, b"%d" % number, "why", "file", number) for number in range(3)]
     with place.store.writing() as writer:
-        writer.put(old, arrived="2025-01-01T00:00:00.000Z")
-        writer.put(new)
-    assert place.store.expire(400, now() - timedelta(days=300)) == 0
+        writer.put(old, lines[:2], arrived="2025-01-01T00:00:00.000Z")
+        writer.put(new, lines[2:])
+    assert place.store.expire(400, now() - timedelta(days=300)) == (0, 0)
     assert json.loads(call(place.folder, "store", "tidy", "--json")) == {
-        "expired": 1, "set_aside_expired": 0, "parts_fewer": 0
+        "expired": 1, "set_aside_expired": 2, "parts_fewer": 0
     }  # fmt: skip
+    assert [one.reject.raw for one in place.store.set_aside()] == [b"2"]
     assert sorted(place.store.search(Search())) == sorted(new)
     assert set(json.loads(call(place.folder, "store", "status", "--json"))["days"]) == {"2015-01-01", "undated"}
 

@@ -29,7 +29,6 @@ from sekisho.telemetry import stores
 from sekisho.telemetry.elastic.store import ElasticStore
 from sekisho.telemetry.embedded import tidy
 from sekisho.telemetry.embedded.store import EmbeddedStore
-from sekisho.telemetry.embedded.tidy import Expired
 
 app = typer.Typer(help="The event store.", no_args_is_help=True)
 elastic.register(app)
@@ -102,7 +101,7 @@ def tidy_up(
     if isinstance(store, ElasticStore):
         if user or password_file:
             store = _seen_by(store, user, password_file)
-        gone = Expired(store.expire(kept, now()))
+        gone = store.expire(kept, now())
     else:
         with store.writing() as writer:
             gone = tidy.expire(writer, kept, now())

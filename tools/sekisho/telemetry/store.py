@@ -76,6 +76,13 @@ class Sink(Protocol[Ready]):
         """
 
 
+class Expired(NamedTuple):
+    """What was let go of: events, and lines that had been set aside."""
+
+    events: int
+    lines: int
+
+
 class Piece(Protocol):
     """Some of a store's events as they are at one moment; another process can read them for itself."""
 

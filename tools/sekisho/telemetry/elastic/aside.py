@@ -8,11 +8,14 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from sekisho.telemetry.elastic import shards, template
+from sekisho.core.errors import Missing
+from sekisho.core.language import Both
+from sekisho.telemetry.elastic import connection, shards, template
 from sekisho.telemetry.event import Aside, Reject
 
 _KEEP = "5m"
 _PAGE = 100  # each may have 64 KiB
+_AT_ONCE = 5_000  # of which only the ids are asked
 _ORDER: list[dict[str, Any]] = [
     {"event.ingested": {"order": "desc"}},
     {"log.file.path": {"order": "asc", "missing": "_last"}},
@@ -52,6 +55,37 @@ def of(client: Elasticsearch) -> Iterator[Aside]:
             after = hits[-1]["sort"]
     finally:
         client.options(ignore_status=404).close_point_in_time(id=point)
+
+
+def expire(client: Elasticsearch, limit: str) -> int:
+    """Let go of what was set aside before a time (as `stamp` writes it); how many lines.
+
+    Raises:
+        ApiError, TransportError, Missing: the server refuses it; what went is gone.
+    """
+    gone = 0
+    while True:
+        shards.refresh(client, template.REJECTED)
+        found: Any = client.search(
+            index=template.REJECTED,
+            query={"range": {"event.ingested": {"lt": limit}}},
+            size=_AT_ONCE,
+            source=False,
+            ignore_unavailable=True,
+            allow_partial_search_results=False,
+        ).body
+        old = [{"delete": {"_index": template.REJECTED, "_id": hit["_id"]}} for hit in found["hits"]["hits"]]
+        if not old:
+            return gone
+        told: Any = client.bulk(operations=old).body
+        for one in told["items"]:
+            if (fault := one["delete"].get("error")) is not None:
+                why = connection.of_fault(one["delete"]["status"], fault)
+                raise Missing(
+                    Both(f"Elasticsearch: {why.ja}", f"Elasticsearch: {why.en}"),
+                    Both("行を削除できる利用者で実行する", "run it as a user that may delete"),
+                )
+        gone += len(old)
 
 
 def _aside(hit: dict[str, Any]) -> Aside:

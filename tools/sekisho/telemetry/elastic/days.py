@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from elasticsearch import Elasticsearch
@@ -69,15 +68,14 @@ def rejected(client: Elasticsearch) -> int:
     return int(found["hits"]["total"]["value"])
 
 
-def expire(client: Elasticsearch, days: int, now: datetime) -> int:
-    """Let go of days in which nothing has arrived for `days`; how many events went with them.
+def expire(client: Elasticsearch, limit: str) -> int:
+    """Let go of days in which nothing has arrived since a time (as `stamp` writes it); how many events went with them.
 
     The last arrival counts and not the events' own time, as in the embedded store. Nobody may write meanwhile.
 
     Raises:
         ApiError, TransportError: the server refuses it.
     """
-    limit = stamp(now - timedelta(days=days))
     over = {name: day for name, day in of(client).items() if day.arrived < limit}
     names = [template.index(name) for name in sorted(over)]
     for begin in range(0, len(names), _AT_ONCE):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from elasticsearch import Elasticsearch
 
+from sekisho.core.clock import stamp
 from sekisho.core.files import alone
 from sekisho.core.language import Both
 from sekisho.telemetry.elastic import aside, connection, days, pieces, search, template
@@ -20,6 +21,7 @@ from sekisho.telemetry.elastic.pieces import ElasticPiece
 from sekisho.telemetry.elastic.settings import Settings
 from sekisho.telemetry.event import Aside, Event
 from sekisho.telemetry.query import Log, Search, Span
+from sekisho.telemetry.store import Expired
 
 
 class ElasticStore:
@@ -106,15 +108,16 @@ class ElasticStore:
         with connection.telling(), self.client() as client:
             return days.of(client), days.rejected(client)
 
-    def expire(self, kept: int, now: datetime) -> int:
-        """Let go of partitions in which nothing has arrived for `kept` days; how many events went with them.
+    def expire(self, kept: int, now: datetime) -> Expired:
+        """Let go of partitions in which nothing has arrived for `kept` days, and of lines set aside so long ago.
 
         Raises:
             BadInput: another process is writing.
             Missing: Elasticsearch cannot be reached.
         """
         with self._locked(), connection.telling(), self.client() as client:
-            return days.expire(client, kept, now)
+            limit = stamp(now - timedelta(days=kept))
+            return Expired(days.expire(client, limit), aside.expire(client, limit))
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sekisho.core.clock import parse
 from sekisho.telemetry.embedded import part as parts
 from sekisho.telemetry.embedded.manifest import Part
+from sekisho.telemetry.store import Expired
 
 if TYPE_CHECKING:
     from sekisho.telemetry.embedded.writer import Writer
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 
 _MANY = 8  # parts of a day and of about one size, from which on they are made one
 _LARGE = 4_000_000  # events of a part, which is left as it is
-
-
-class Expired(NamedTuple):
-    """What was let go of: events, and lines that had been set aside."""
-
-    events: int = 0
-    lines: int = 0
 
 
 def merge(writer: Writer) -> int:
