@@ -26,9 +26,16 @@ class Quota:
             (self._folder / "cpu.max").write_text(f"{quota} {_PERIOD}")
             (self._folder / "cpu.weight").write_text("10000")
 
-    def take(self, process: int) -> None:
-        """Hold a process to it."""
-        (self._folder / "cgroup.procs").write_text(str(process))
+    @classmethod
+    def of(cls, process: int, percent: int) -> Quota | None:
+        """The quota of a process from now on; None if it has ended."""
+        quota = cls(str(process), percent)
+        try:
+            (quota._folder / "cgroup.procs").write_text(str(process))
+        except ProcessLookupError:
+            quota.end()
+            return None
+        return quota
 
     def end(self) -> tuple[int, int]:
         """Remove the empty group; in how many periods there was something to do, and in how many it was held back."""

@@ -20,8 +20,8 @@ import ingest
 from quota import Quota
 
 
-def watched(state: Path, workers: int, percent: int) -> tuple[float, float]:
-    """How long a watch takes, and in which share of the periods its workers were held back."""
+def watched(state: Path, workers: int, percent: int) -> tuple[float, float, int]:
+    """How long a watch takes, in which share of the periods its workers were held back, and how many were."""
     words = [ingest.SEKISHO, "watch", "--once", "--json", "--rules", detect.RULES, "--state", state]
     quotas: dict[int, Quota] = {}
     begun = time.monotonic()
@@ -31,15 +31,13 @@ def watched(state: Path, workers: int, percent: int) -> tuple[float, float]:
     children = Path(f"/proc/{one.pid}/task/{one.pid}/children")
     while one.poll() is None:
         for child in map(int, children.read_text().split()) if children.exists() else ():
-            if child not in quotas:
-                quotas[child] = Quota(str(child), percent)
-                quotas[child].take(child)
+            if child not in quotas and (quota := Quota.of(child, percent)):
+                quotas[child] = quota
         time.sleep(0.02)
     took = time.monotonic() - begun
     assert one.returncode == 0
-    assert len(quotas) == workers
-    periods, held = map(sum, zip(*(quota.end() for quota in quotas.values()), strict=True))
-    return took, held / max(periods, 1)
+    ended = [quota.end() for quota in quotas.values()]
+    return took, sum(held for _, held in ended) / max(sum(periods for periods, _ in ended), 1), len(ended)
 
 
 def main(megabytes: int, percent: int) -> int:
@@ -53,10 +51,11 @@ def main(megabytes: int, percent: int) -> int:
         watched(state, 1, 100)  # the rules are read, and what is made of them kept
         print(f"{count:,} events; each worker has {percent} % of a processor")
         for workers in (1, 2, 4, 8):
-            start, _ = watched(state, workers, percent)
+            start, _, _ = watched(state, workers, percent)
             for kept in state.glob("alerts.db*"):
                 kept.unlink()
-            took, held = watched(state, workers, percent)
+            took, held, seen = watched(state, workers, percent)
+            assert seen == workers
             speed = count / (took - start)
             print(f"  {workers} workers: {speed:8,.0f} events/s, held back in {held:.0%} of their periods", flush=True)
     return 0

@@ -2,7 +2,7 @@
 
 bench/watch_nodes.py [MEGABYTES [PERCENT]]        default 30 MB of events, 20 % of a processor for each node
 
-The same events, days and settings each time; a shard for each day, spread over the nodes by Elasticsearch. The two
+The same events, days and settings each time; a shard for each day, spread over the nodes by Elasticsearch. The
 workers have no quota. The nodes have answered the same once before they are held; start-up is measured alone, with
 nothing new to judge, and taken off.
 """
@@ -29,7 +29,7 @@ from recordings import read  # noqa: E402
 from sekisho.telemetry.elastic import template  # noqa: E402
 from sekisho.telemetry.query import Search  # noqa: E402
 
-WORKERS = 2
+WORKERS = 6  # more than there are nodes: each of them always has something to do
 
 
 def watched(state: Path) -> float:
@@ -65,9 +65,7 @@ def measure(nodes: int, lines: bytes, percent: int) -> float:
         count = place.store.count(Search())
         start = (watched(place.folder), watched(place.folder))[1]
         forget(place.folder)
-        quotas = [Quota(f"{name}-{cluster.process(name)}", percent) for name in cluster.names]
-        for quota, name in zip(quotas, cluster.names, strict=True):
-            quota.take(cluster.process(name))
+        quotas = [quota for name in cluster.names if (quota := Quota.of(cluster.process(name), percent))]
         try:
             took = watched(place.folder) - start
         finally:
