@@ -1,6 +1,6 @@
 """`make bench`: taking events in beside bare `orjson.loads` on the same file, alternated, medians of five.
 
-bench/ingest.py [MEGABYTES]        default 250; needs the recordings (SEKISHO_CORPORA)
+bench/ingest.py [MEGABYTES]        default 500; needs the recordings (SEKISHO_CORPORA)
 """
 
 from __future__ import annotations
@@ -224,4 +224,4 @@ def main(megabytes: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 250))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 500))
