@@ -2,8 +2,10 @@
 PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
+LAB_TESTS := tests/lab tests/prefecture tests/kernel
 DEBIAN_PACKAGES := debootstrap systemd-container python3-venv iproute2 openssh-client
 SERVER_PACKAGES := maven openjdk-17-jre-headless # fetch and run Elasticsearch
+MACHINE_PACKAGES := qemu-system-x86 e2fsprogs openssl # a terminal with a kernel of its own
 
 # Install those of $(1) that are missing.
 define install
@@ -29,6 +31,10 @@ debian:
 server:
 	$(call install,$(SERVER_PACKAGES))
 
+.PHONY: machine
+machine:
+	$(call install,$(MACHINE_PACKAGES))
+
 # Elastic's own client, with which the collector is tested, is built by Go.
 .PHONY: go
 go:
@@ -47,17 +53,17 @@ lint: setup
 	ANSIBLE_CONFIG=playbooks/ansible.cfg $(BIN)/ansible-lint playbooks
 
 # The lab waits for most of its time, for timers and for ssh: the rest of the tests runs beside it.
-test: setup server go
+test: setup server machine go
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-lab test-here
 
 # Two labs at once, files shared out between them: one waits while the other works.
-test-lab: setup server
-	$(BIN)/pytest -m "not kills" --numprocesses=2 --dist=loadfile tests/lab tests/prefecture
+test-lab: setup server machine
+	$(BIN)/pytest -m "not kills" --numprocesses=2 --dist=loadfile $(LAB_TESTS)
 
 # Its output comes in one piece when it is done, so that the lab's can be read meanwhile.
 test-here: setup server go
 	@mkdir -p build
-	@$(BIN)/pytest -m "not kills" --ignore=tests/lab --ignore=tests/prefecture tests >build/test-here.txt 2>&1; \
+	@$(BIN)/pytest -m "not kills" $(LAB_TESTS:%=--ignore=%) tests >build/test-here.txt 2>&1; \
 	  code=$$?; echo; cat build/test-here.txt; exit $$code
 
 # A hundred kills at random moments; hours. Run before a release.

@@ -103,6 +103,8 @@ def test_a_span_holds_its_beginning_and_not_its_end(
         ),
         (r'"say \"no\" *"', [(None, 'say "no" *', False, False)]),
         ("Image:*\\cmd.exe", [("Image", "*\\cmd.exe", False, True)]),
+        ("Image:/usr/bin/true", [("Image", "/usr/bin/true", False, False)]),
+        (r"Path:\\server\share c:/x", [("Path", r"\\server\share", False, False), (None, "c:/x", False, False)]),
         (
             "winlog.event_data.Image:x 10:20",
             [("winlog.event_data.Image", "x", False, False), (None, "10:20", False, False)],

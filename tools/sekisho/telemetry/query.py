@@ -14,9 +14,9 @@ from typing import NamedTuple
 from sekisho.core.errors import BadInput
 from sekisho.core.language import Both
 
-_TERM = re.compile(
-    r"""(?P<no>-)?(?:(?P<field>[A-Za-z_@][\w@#.$-]*):(?![\\/]))?(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))(?=\s|$)"""
-)
+# Neither a drive (`C:\...`) nor a scheme (`http://...`) is a field.
+_FIELD = r"""(?P<field>(?![A-Za-z]:[\\/])[A-Za-z_@][\w@#.$-]*):(?!//)"""
+_TERM = re.compile(rf"""(?P<no>-)?(?:{_FIELD})?(?:"(?P<phrase>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))(?=\s|$)""")
 _OTHERS = frozenset({"AND", "OR", "NOT"})  # what they mean elsewhere would be taken for granted: an empty answer lies
 
 
