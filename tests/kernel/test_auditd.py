@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import BIN, NAME, Machine
+from machine import BIN, CHECKOUT, NAME, Machine
 
 from corpora import RULES, corpora
 
@@ -106,3 +106,9 @@ def test_rules_for_the_audit_log_and_for_process_starts_find_what_was_typed(stat
 def test_a_record_stays_beside_the_event_that_was_joined_of_it(state: Path) -> None:
     query = "event.dataset:auditd type:SYSCALL exe:/usr/bin/true key:process"
     assert int(sekisho("events", "search", "--count", query, state=state)) == STARTS
+
+
+def test_our_own_playbook_is_no_attack_on_the_audit(machine: Machine, state: Path) -> None:
+    rule = CHECKOUT / "detection_rules/logs/audit_configuration_changed/rule.yml"
+    assert sekisho("detect", "--rules", rule, "--store", "--json", state=state) == ""
+    assert machine.do("sudo auditctl -l").count(b"key=process") == 2, "the rules were loaded"
