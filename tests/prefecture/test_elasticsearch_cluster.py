@@ -140,6 +140,7 @@ def test_a_terminals_certificate_is_no_nodes_certificate(nodes: Nodes) -> None:
         ("sekisho_reader", "GET", f"/{INDEX}/_search", None, 200),
         ("sekisho_keeper", "GET", f"/{INDEX}/_search", None, 200),
         ("sekisho_keeper", "PUT", f"/{INDEX}/_create/x", {"n": 0}, 403),
+        ("sekisho_keeper", "DELETE", f"/{INDEX}/_doc/0", None, 403),
         ("sekisho_keeper", "DELETE", "/other", None, 403),
         ("sekisho_keeper", "PUT", "/_snapshot/other", {"type": "fs", "settings": {"location": SNAPSHOTS}}, 403),
         ("sekisho_operator", "PUT", "/_snapshot/sekisho/x", None, 403),
