@@ -56,7 +56,7 @@ lint: setup
 test: setup server machine go
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-lab test-here
 
-# Two labs at once, files shared out between them: one waits while the other works.
+# Two labs at once, files shared out between them: where one waits the other works.
 test-lab: setup server machine
 	$(BIN)/pytest -m "not kills" --numprocesses=2 --dist=loadfile $(LAB_TESTS)
 

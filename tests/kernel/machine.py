@@ -26,10 +26,6 @@ BIN = Path(sys.executable).parent
 NAME = "pc-0001"
 _PATIENCE = 600.0  # seconds to boot, on a machine that is busy with other things
 _PACKAGES = "linux-image-cloud-amd64 initramfs-tools"
-# What is mounted or started ends with it, also if we are killed.
-_ISOLATED = (
-    "setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc --propagation private --"
-)
 _INSTALL = f"""set -e
 mount -t proc proc "$1/proc"
 exec chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \\
@@ -125,9 +121,8 @@ class Machine:
         device.mkdir(parents=True, mode=0o700)
         subject = ["-subj", f"/CN={NAME.upper()}", "-days", "30"]
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", device / "device.key"]
-        subprocess.run(
-            ["openssl", "req", "-x509", *key, *subject, "-out", device / "device.crt"], check=True, stderr=-3
-        )
+        made = ["openssl", "req", "-x509", *key, *subject, "-out", device / "device.crt"]
+        subprocess.run(made, check=True, stderr=subprocess.DEVNULL)
         shutil.copy(device / "device.crt", device / "ca.crt")
         for name in ("vmlinuz", "initrd.img"):
             next((root / "boot").glob(f"{name}-*")).rename(self.folder / name)
@@ -141,7 +136,7 @@ class Machine:
         (apt / "sources.list").write_text("\n".join(source.sources) + "\n")
         (apt / "apt.conf.d" / "90transport").write_text(source.settings)
         shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
-        argv = [*_ISOLATED.split(), "bash", "-c", _INSTALL, "install", root]
+        argv = base.isolated("bash", "-c", _INSTALL, "install", root)
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         (apt / "sources.list").write_text("")

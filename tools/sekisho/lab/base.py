@@ -100,7 +100,7 @@ def _build(cache: Path, base: Path, report: Report) -> None:
     building.rename(base)
 
 
-def _isolated(*argv: str | Path) -> list[str]:
+def isolated(*argv: str | Path) -> list[str]:
     """Runs in mount and process namespaces of its own: what it mounts or starts ends with it, also if we are killed."""
     wrapper = (
         "setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc --propagation private --"
@@ -112,7 +112,7 @@ def _bootstrap(root: Path, archives: Path, source: mirrors.Mirror, report: Repor
     env = dict(os.environ, DEBOOTSTRAP_DIR="/usr/share/debootstrap", LC_ALL="C.UTF-8")
     if source.proxy:
         env["http_proxy"] = source.proxy
-    argv = _isolated(
+    argv = isolated(
         "debootstrap", "--variant=minbase", f"--keyring={source.keyring}", f"--cache-dir={archives}",
         "--include=ca-certificates", SUITE, root, source.uri,
     )  # fmt: skip
@@ -153,7 +153,7 @@ exec chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root L
 
 
 def _install(root: Path, archives: Path, report: Report) -> None:
-    argv = _isolated("bash", "-c", _INSTALL, "install", root, archives, *PACKAGES)
+    argv = isolated("bash", "-c", _INSTALL, "install", root, archives, *PACKAGES)
     for line in follow(argv, log=root.parent / "apt.log"):
         kind, _, rest = line.partition(":")
         if kind in {"dlstatus", "pmstatus"} and rest.count(":") >= 2:
@@ -175,7 +175,7 @@ def _settle(root: Path) -> None:
         link.rename(link.with_name("K" + link.name[1:]))  # disabled; without any link `systemctl enable` would fail
     (etc / "systemd/system/syslog.service").unlink(missing_ok=True)
     argv = ["chroot", str(root), "sh", "-ec", _SETTLE]
-    for _ in follow(_isolated(*argv), log=root.parent / "settle.log"):
+    for _ in follow(isolated(*argv), log=root.parent / "settle.log"):
         pass
     for unit in MASKED:
         mask = etc / "systemd/system" / unit
