@@ -108,11 +108,12 @@ def test_killed_at_random_moments_no_alert_is_lost_or_told_twice(
     for name, value in home(tmp_path / "home", "1s").items():
         monkeypatch.setenv(name, value)
 
-    def between(number: int) -> None:
+    def between(number: int) -> bool:
         if number % 5 == 2:  # this watch finds no node
             cluster.kill("node-1")
         elif number % 5 == 3:
             cluster.start("node-1")
             cluster.ready()
+        return number % 5 != 2
 
     kill_at_random(place.store, place.folder, kills, seed, between)

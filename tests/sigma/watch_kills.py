@@ -19,6 +19,7 @@ import orjson
 import yaml
 
 from recordings import read
+from running import until
 from sekisho.detection import load
 from sekisho.detection.detect import Detector
 from sekisho.detection.matching import alert, correlate
@@ -90,11 +91,12 @@ class Coming:
 
 
 def kill_at_random(
-    store: Store, folder: Path, kills: int, seed: int, between: Callable[[int], None] = lambda _: None
+    store: Store, folder: Path, kills: int, seed: int, between: Callable[[int], bool] = lambda _: True
 ) -> int:
     """Kill the watch of the store whose state folder is `folder`; how many events there were in the end.
 
-    `between` is called before each of them is started. Policy must say that correlations wait for a second.
+    `between` is called before each of them is started and says whether there is a store to read.
+    Policy must say that correlations wait for a second.
     """
     rules, chance = folder / "rules.yml", random.Random(seed)
     rules.write_text(yaml.safe_dump_all(RULES))
@@ -106,10 +108,16 @@ def kill_at_random(
         run(*words[1:], "--once")
         usual = time.monotonic() - begun
         for number in range(kills):
-            between(number)
+            readable = between(number)
+            before = len(whole_lines(folder / "told"))
             one = subprocess.Popen(words, stdout=out, stderr=err)
-            # From before it reads anything to some rounds later, however fast this machine is.
-            time.sleep(usual * chance.uniform(0.3, 2.5))
+            if readable and number % 2 == 0:
+                # Once it has told something, however slow this machine is just now.
+                until(lambda before=before: len(whole_lines(folder / "told")) > before, 120, "an alert")
+                time.sleep(usual * chance.uniform(0, 0.5))
+            else:
+                # From before it reads anything to some rounds later.
+                time.sleep(usual * chance.uniform(0.3, 2.5))
             assert one.poll() is None, (folder / "err").read_text()
             os.kill(one.pid, signal.SIGKILL)
             one.wait()
