@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from sekisho.core.language import Both
 from sekisho.detection.records import routing
-from sekisho.detection.rules import condition, correlations, documents, values
+from sekisho.detection.rules import condition, correlations, documents, files, values
 from sekisho.detection.rules.refusal import CannotUse
 from sekisho.detection.rules.rule import (
     LEVELS,
@@ -50,8 +50,8 @@ def load(paths: Iterable[Path]) -> Ruleset:
         BadInput: a folder has no rules.
     """
     loading = _Loading()
-    for path in documents.files(paths):
-        loading.file(path)
+    for path in files.under(paths):
+        loading.file(Path(path))
     return loading.done()
 
 

@@ -20,7 +20,7 @@ from sekisho.detection import load
 from sekisho.detection.export import refused
 from sekisho.detection.export.formats import Format
 from sekisho.detection.export.pipeline import CORRELATION, NotExported, sekisho
-from sekisho.detection.rules import documents
+from sekisho.detection.rules import documents, files
 from sekisho.detection.rules.refusal import CannotUse
 from sekisho.detection.rules.rule import Correlation, Rule, Unusable
 from sekisho.telemetry.elastic import template
@@ -107,9 +107,9 @@ def _listed(made: object) -> list[Any]:
 
 def _documents(paths: Iterable[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
     """All documents that can be read; those that cannot were told by the engine's own loading."""
-    for path in documents.files(paths):
+    for path in files.under(paths):
         try:
-            yield from [(str(path), one) for one in documents.read(path)]
+            yield from [(path, one) for one in documents.read(Path(path))]
         except CannotUse:
             continue
 

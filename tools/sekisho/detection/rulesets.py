@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import sekisho
-from sekisho.detection.rules import documents, kept
+from sekisho.detection.rules import files, kept
 from sekisho.detection.rules.rule import Ruleset
 from sekisho.detection.scan.cache import Cache
 
@@ -24,7 +24,7 @@ def read(paths: Sequence[Path], state: Path | None) -> tuple[Ruleset, Cache | No
         Missing: a path is not there.
         BadInput: a folder has no rules.
     """
-    cache = None if state is None else Cache(state / _FOLDER, _key(documents.files(paths)))
+    cache = None if state is None else Cache(state / _FOLDER, _key(files.under(paths)))
     if cache is not None and (data := cache.read(_NAME)) is not None:
         gc.disable()  # a hundred thousand small things that all stay
         try:
@@ -42,12 +42,13 @@ def read(paths: Sequence[Path], state: Path | None) -> tuple[Ruleset, Cache | No
     return found, cache
 
 
-def _key(files: Sequence[Path]) -> str:
+def _key(paths: Sequence[str]) -> str:
     """What the rules say, where, and by which programs it would be read."""
     digest = sha256()
-    for path in files:
+    for path in paths:
         try:
-            data = path.read_bytes()
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of thousands; a Path for each takes as long again
+                data = file.read()
         except OSError:
             data = b""
         digest.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape") + data)

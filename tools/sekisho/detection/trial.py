@@ -18,13 +18,13 @@ from sekisho.detection import load
 from sekisho.detection.detect import Detector
 from sekisho.detection.matching import correlate
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.rules import documents
+from sekisho.detection.rules import documents, files
 from sekisho.detection.rules.guide import Guide
 from sekisho.detection.rules.refusal import CannotUse
 from sekisho.detection.rules.rule import Correlation, Rule, Ruleset
 from sekisho.telemetry.workers import Workers
 
-RULE, GUIDE, HIT, MISS = documents.RULE, documents.GUIDE, "hit.ndjson", "miss.ndjson"
+RULE, GUIDE, HIT, MISS = files.RULE, files.GUIDE, "hit.ndjson", "miss.ndjson"
 
 
 class Fault(NamedTuple):

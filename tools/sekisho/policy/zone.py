@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
-from zoneinfo import ZoneInfo
 
 
 class PolicyZone(tzinfo):
@@ -31,7 +30,10 @@ class PolicyZone(tzinfo):
 
 
 @cache
-def _zone() -> ZoneInfo:
-    from sekisho.policy import telemetry  # noqa: PLC0415 - pydantic takes longer to load than many a file of events
+def _zone() -> tzinfo:
+    # pydantic takes longer to load than many a file of events, and zoneinfo reads how Python was built.
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    from sekisho.policy import telemetry  # noqa: PLC0415
 
     return ZoneInfo(telemetry.read().zone)

@@ -182,6 +182,12 @@ def blocks(chunks: Chunks, *, size: int = _BLOCK, longest: int = LONGEST) -> Ite
     begin, held = 0, bytearray()  # what is not handed out yet, and where it begins
     head, lost = b"", 0  # of a line that is too long: its beginning, and how much of it was let go
     for chunk in chunks:
+        if not head and len(held) + len(chunk) >= size and (cut := chunk.rfind(b"\n") + 1):
+            data = b"".join((held, memoryview(chunk)[:cut]))  # so most of a stream is copied once, not twice
+            yield Block(begin, data)
+            begin += len(data)
+            held = bytearray(memoryview(chunk)[cut:])
+            continue
         held += chunk
         if head:
             end = held.find(b"\n")

@@ -5,9 +5,10 @@ Two-valued: what asks for a value of a field without values is false, and its `n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from sekisho.detection.matching.matchers import folded_parts, patterns, value_test
+from sekisho.detection.matching.matchers import value_test
+from sekisho.detection.matching.patterns import folded_parts, patterns
 from sekisho.detection.records.folding import fold
 from sekisho.detection.records.record import Record, Scalar, text_of
 from sekisho.detection.rules import regexes
@@ -42,7 +43,7 @@ def telling(node: Node) -> Telling:
 
     def told(record: Record) -> dict[str, list[Scalar]]:
         found: dict[str, list[Scalar]] = {}
-        for item, alone in items(record):
+        for item, alone in items(record) or ():
             name = item.field or KEYWORDS
             values = record.words()[0] if item.field is None else list(record.values(item.field)) or [None]
             for value in values:
@@ -53,17 +54,43 @@ def telling(node: Node) -> Telling:
     return told
 
 
-def _items(node: Node) -> Callable[[Record], Iterable[tuple[Item, _Alone]]]:
-    """The function that finds the items by which a condition holds."""
+_Decisive = list[tuple[Item, _Alone]]
+
+
+def _items(node: Node) -> Callable[[Record], _Decisive | None]:
+    """The function that finds the items by which a condition holds; None if it does not."""
     match node:
         case Item():
-            test, alone = compiled(node), _alone(node)
-            return lambda record: ((node, alone),) if test(record) else ()
+            test, one = compiled(node), [(node, _alone(node))]
+            return lambda record: one if test(record) else None
         case Not():
-            return lambda _: ()
-        case All() | AnyOf():
-            children = [(compiled(one), _items(one)) for one in node.children]
-            return lambda record: (one for holds, items in children if holds(record) for one in items(record))
+            child = compiled(node.child)
+            return lambda record: None if child(record) else []
+        case All():
+            return _items_of_all([_items(one) for one in node.children])
+        case AnyOf():
+            return _items_of_any([_items(one) for one in node.children])
+
+
+def _items_of_all(children: Sequence[Callable[[Record], _Decisive | None]]) -> Callable[[Record], _Decisive | None]:
+    def decisive(record: Record) -> _Decisive | None:
+        found: _Decisive = []
+        for child in children:
+            some = child(record)
+            if some is None:
+                return None
+            found += some
+        return found
+
+    return decisive
+
+
+def _items_of_any(children: Sequence[Callable[[Record], _Decisive | None]]) -> Callable[[Record], _Decisive | None]:
+    def decisive(record: Record) -> _Decisive | None:
+        some = [found for child in children if (found := child(record)) is not None]
+        return [one for found in some for one in found] if some else None
+
+    return decisive
 
 
 def _alone(item: Item) -> _Alone:

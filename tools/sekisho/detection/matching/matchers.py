@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from sekisho.detection.matching.patterns import folded_parts, patterns
 from sekisho.detection.records.folding import fold
 from sekisho.detection.records.record import Record, Scalar, text_of
 from sekisho.detection.rules import regexes
@@ -20,14 +21,10 @@ from sekisho.detection.rules.rule import (
     Matcher,
     Null,
     Number,
-    Part,
     Pattern,
     Regex,
     TimePart,
-    Wild,
 )
-
-TextTest = Callable[[str], bool]
 
 
 def value_test(matcher: Matcher, record: Record | None) -> Callable[[Scalar], bool]:  # noqa: C901, PLR0911 - a line a kind
@@ -61,98 +58,6 @@ def value_test(matcher: Matcher, record: Record | None) -> Callable[[Scalar], bo
             )
         case TimePart():
             return lambda value: _time_part(value, matcher.part) == matcher.number
-
-
-def folded_parts(pattern: Pattern) -> tuple[Part, ...]:
-    """The parts of a pattern with letters folded."""
-    return tuple(fold(one) if isinstance(one, str) else one for one in pattern.parts)
-
-
-def patterns(some: Iterable[tuple[Part, ...]]) -> TextTest:  # noqa: C901, PLR0912 - a line a kind
-    """Whether a text is one of these, each told by the cheapest way."""
-    whole: set[str] = set()
-    begins: list[str] = []
-    ends: list[str] = []
-    within: list[str] = []
-    rest: list[TextTest] = []
-    for parts in some:
-        match parts:
-            case ():
-                whole.add("")
-            case (str() as text,):
-                whole.add(text)
-            case (str() as text, Wild.MANY):
-                begins.append(text)
-            case (Wild.MANY, str() as text):
-                ends.append(text)
-            case (Wild.MANY, str() as text, Wild.MANY):
-                within.append(text)
-            case (Wild.MANY,):
-                return lambda _: True
-            case _:
-                rest.append(_wildcards(parts))
-    tests: list[TextTest] = []
-    if whole:
-        tests.append(whole.__contains__)
-    if begins:
-        beginnings = tuple(begins)
-        tests.append(lambda text: text.startswith(beginnings))
-    if ends:
-        endings = tuple(ends)
-        tests.append(lambda text: text.endswith(endings))
-    if len(within) == 1:
-        only = within[0]
-        tests.append(lambda text: only in text)
-    elif within:
-        tests.append(_within_any(within))
-    tests += rest
-    if len(tests) == 1:
-        return tests[0]
-    return lambda text: any(test(text) for test in tests)
-
-
-def _within_any(pieces: Sequence[str]) -> TextTest:
-    def test(text: str) -> bool:
-        for one in pieces:  # noqa: SIM110 - a generator costs more than the tests
-            if one in text:
-                return True
-        return False
-
-    return test
-
-
-def _wildcards(parts: Sequence[Part]) -> TextTest:
-    """Any pattern: its pieces between the `*` are found one behind the other, each as early as it can be.
-
-    That needs no backtracking: the text is passed once a piece, however many `*` there are.
-    """
-    pieces: list[list[Part]] = [[]]
-    for part in parts:
-        if part is Wild.MANY:
-            pieces.append([])
-        else:
-            pieces[-1].append(part)
-    found = [
-        re.compile("".join("." if one is Wild.ONE else re.escape(str(one)) for one in some), re.DOTALL)
-        for some in pieces
-    ]
-    sizes = [sum(1 if one is Wild.ONE else len(str(one)) for one in some) for some in pieces]
-    if len(pieces) == 1:
-        return lambda text: found[0].fullmatch(text) is not None
-
-    def test(text: str) -> bool:
-        end = len(text) - sizes[-1]
-        if end < sizes[0] or not found[0].match(text) or not found[-1].match(text, end):
-            return False
-        at = sizes[0]
-        for piece in found[1:-1]:
-            hit = piece.search(text, at, end)
-            if hit is None:
-                return False
-            at = hit.end()
-        return True
-
-    return test
 
 
 def _is_number(value: Scalar, number: float) -> bool:

@@ -148,7 +148,24 @@ def _told(program: str, message: object) -> Mapping[str, Any]:
     return {"message": message}
 
 
+_origins: dict[tuple[object, ...], Origin] = {}  # of Windows; there are few, and each is asked for often
+_MOST = 100_000  # a source may make up channels for ever
+
+
 def _windows(channel: object, provider: object, code: object) -> Origin:
+    key = channel, provider, code, code.__class__  # of which True and 1 are two
+    try:
+        return _origins[key]
+    except KeyError:
+        found = _windows_anew(channel, provider, code)
+        if len(_origins) < _MOST:
+            _origins[key] = found
+        return found
+    except TypeError:  # a list or a map, where none belongs
+        return _windows_anew(channel, provider, code)
+
+
+def _windows_anew(channel: object, provider: object, code: object) -> Origin:
     number = code if type(code) is int else int(code) if isinstance(code, str) and _DIGITS.fullmatch(code) else None
     return Origin(Family.WINDOWS, _lower(channel), _lower(provider), number)
 

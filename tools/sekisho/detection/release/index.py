@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from sekisho.core.language import Both
-from sekisho.detection.rules import documents
+from sekisho.detection.rules import documents, files
 from sekisho.detection.rules.refusal import CannotUse
 
 
@@ -50,7 +50,7 @@ def read(folder: Path) -> tuple[dict[str, Entry], list[Both]]:
     """
     found: dict[str, Entry] = {}
     faults: list[Both] = []
-    for path in documents.files([folder]):
+    for path in map(Path, files.under([folder])):
         name = path.relative_to(folder).as_posix()
         try:
             for key, entry in _entries(path, name):

@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sekisho.core.errors import BadInput, Missing
-from sekisho.core.language import Both
 from sekisho.detection.rules.refusal import CannotUse
 
 _LARGEST = 4 * 1024 * 1024  # octets of a file
 _MOST = 100_000  # values in a file, each counted as often as it is referred to
 _DEEPEST = 50
-_SUFFIXES = (".yml", ".yaml")
-RULE, GUIDE = "rule.yml", "guide.yml"  # a rule of ours has a guide for people beside it, which is no rule
 _INDENTED = re.compile(r"^[ ?:-]*", re.MULTILINE)  # a level of a block takes a column at least
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def files(paths: Iterable[Path]) -> list[Path]:
-    """The files of rules that are meant, each once: a folder stands for all YAML in it but guides.
-
-    Raises:
-        Missing: a path is not there.
-        BadInput: there is no file of rules in a folder.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(map(Path, _inside(str(path))))
-            if not inside:
-                raise BadInput(
-                    Both(f"{path} にルールがない", f"there are no rules in {path}"),
-                    Both(".ymlのあるフォルダを指定する", "name a folder that has .yml files"),
-                )
-            found.update(dict.fromkeys(inside))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise Missing(Both(f"{path} がない", f"{path} is not there"), Both("パスを確認する", "check the path"))
-    return list(found)
-
-
-def _inside(folder: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:  # whose kinds are known without a further look at each
-        some = list(entries)
-    is_ours = any(one.name == RULE for one in some)
-    for one in some:
-        if one.is_dir(follow_symlinks=False):
-            yield from _inside(one.path)
-        elif one.name.endswith(_SUFFIXES) and not (is_ours and one.name == GUIDE) and one.is_file():
-            yield one.path
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

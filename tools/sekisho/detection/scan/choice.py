@@ -20,13 +20,15 @@ Tree = int | list[Any]
 class Choice(NamedTuple):
     """What is looked for, and what it means to find it.
 
-    `always` are rules for which nothing is looked for. `triggers` has, by leaf, the rules that it may call for and
-    what else they need. The last expression is `EXPONENT` if `exponent`: whoever has one, may be any number.
+    `always` are rules for which nothing is looked for. `triggers` has, by leaf, the rules that it may call for, and
+    whether it suffices for them; what others need has `trees`. The last expression is `EXPONENT` if `exponent`: whoever
+    has one, may be any number.
     """
 
     expressions: list[Expression]
     always: list[int]
-    triggers: list[list[tuple[int, Tree | None]]]
+    triggers: list[list[tuple[int, bool]]]
+    trees: list[tuple[int, Tree]]
     exponent: bool
 
 
@@ -44,18 +46,26 @@ def choose(needs: Mapping[int, Need], sample: Sequence[bytes], first: int = 0) -
             triggered.append((place, need, one_of))
             for leaf in one_of:
                 chosen.setdefault(leaf, len(chosen))
-    triggers: list[list[tuple[int, Tree | None]]] = [[] for _ in chosen]
+    triggers: list[list[tuple[int, bool]]] = [[] for _ in chosen]
+    trees = list[tuple[int, Tree]]()
     numbers = {leaf: first + number for leaf, number in chosen.items()}
     for place, need, one_of in triggered:
         tree = _tree(_about(need, chosen), numbers)
+        suffices = {leaf: _follows(tree, numbers[leaf]) for leaf in one_of}
         for leaf in one_of:
-            triggers[chosen[leaf]].append((place, None if _follows(tree, numbers[leaf]) else tree))
+            triggers[chosen[leaf]].append((place, suffices[leaf]))
+        if not all(suffices.values()):
+            trees.append((place, tree))
     expressions = [Expression(expression(leaf), everywhere=True) for leaf in chosen]
     exponent = any(isinstance(leaf, Figure) for leaf in chosen)
     if not expressions:  # an automaton has at least one
         expressions, triggers = [Expression(rb"\x00\x01\x00")], [[]]
     return Choice(
-        [*expressions, Expression(EXPONENT, everywhere=True)] if exponent else expressions, always, triggers, exponent
+        [*expressions, Expression(EXPONENT, everywhere=True)] if exponent else expressions,
+        always,
+        triggers,
+        trees,
+        exponent,
     )
 
 

@@ -13,79 +13,61 @@ import orjson
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from sekisho.detection.scan.kinds import Kind
-from sekisho.telemetry.stream import LONGEST
-
-Told = tuple[int | str, str]
-"""EventID and channel, as they stand there."""
 
 _DIGITS = re.compile(r"0*([0-9]{1,9})")
+# What is not expected where it is declared so is refused if it is there, whatever it is.
+_Absent = UnsetType | None
 
 
-class _EventData(Struct, gc=False):
-    own: Raw | UnsetType = msgspec.field(default=UNSET, name="EventID")
+class _EventData(Struct, gc=False, frozen=True):
+    own: _Absent = msgspec.field(default=UNSET, name="EventID")
 
 
-class _Winlog(Struct, gc=False):
+class _Winlog(Struct, gc=False, frozen=True):
     event_id: int | str | None = None
     channel: str | None = None
     event_data: _EventData | None = None
-    user_data: Raw | UnsetType = UNSET
+    user_data: _Absent = UNSET
 
 
-class _Record(Struct, gc=False):
+class Told(Struct, gc=False, frozen=True):
+    """What a record says of its kind, as it stands there."""
+
     code: int | str | None = msgspec.field(default=None, name="EventID")
     channel: str | None = msgspec.field(default=None, name="Channel")
     winlog: _Winlog | None = None
-    event: Raw | UnsetType = msgspec.field(default=UNSET, name="Event")
+    event: _Absent = msgspec.field(default=UNSET, name="Event")
 
 
-_record = msgspec.json.Decoder(_Record)
+told = msgspec.json.Decoder(Told).decode
+"""What a record says; what is passed over may be no UTF-8. Raises `REFUSED`: it says something else, or is none."""
+REFUSED = (ValueError, RecursionError)  # msgspec has an own for what is no JSON, but not for a text that is no UTF-8
 _any = msgspec.json.Decoder(Raw)
 
 
-def told(text: bytes | memoryview) -> Told | None:
-    """What a record says of its kind; None if another way to look at it is needed. What is passed over may be no UTF-8.
-
-    Raises:
-        ValueError: this may be no JSON object.
-    """
-    if len(text) > LONGEST:
-        raise ValueError("too long")
-    try:
-        found = _record.decode(text)
-    except msgspec.ValidationError:
-        _untold(text)
-        return None
-    except RecursionError as error:
-        raise ValueError("too deep") from error
-    if found.winlog is None:
-        if found.code is None or found.channel is None or found.event is not UNSET:
-            return None
-        return found.code, found.channel
-    winlog = found.winlog
-    if winlog.event_id is None or winlog.channel is None or winlog.user_data is not UNSET:
-        return None  # EventID may stand in another place
-    if winlog.event_data is not None and winlog.event_data.own is not UNSET:
-        return None
-    return winlog.event_id, winlog.channel
-
-
-def _untold(text: bytes | memoryview) -> None:
-    """A field is of another type, and the rest was not looked at.
-
-    Raises:
-        ValueError: this may be no JSON object.
-    """
+def is_object(text: bytes | memoryview) -> bool:
+    """Whether what was refused is a JSON object all the same."""
     if text[:1] != b"{":
-        raise ValueError("no object")
+        return False
     try:
         _any.decode(text)
-    except RecursionError as error:
-        raise ValueError("too deep") from error
+    except REFUSED:
+        return False
+    return True
 
 
-def kind(code: int | str, channel: str, known: frozenset[int]) -> Kind | None:
-    """The kind that is told by these; of numbers only those that are `known` count. None if it is not told."""
+def kind(told: Told, known: frozenset[int]) -> Kind | None:
+    """The kind that a record tells; of numbers only those that are `known` count. None if it does not tell."""
+    code, channel = told.code, told.channel
+    if told.winlog is not None:
+        code, channel = told.winlog.event_id, told.winlog.channel
+        data = told.winlog.event_data
+        if told.winlog.user_data is not UNSET or (data is not None and data.own is not UNSET):
+            return None  # EventID may stand in another place
+    elif told.event is not UNSET:
+        return None
+    if code is None or channel is None:
+        return None
     if isinstance(code, str):
         digits = _DIGITS.fullmatch(code)
         if digits is None:

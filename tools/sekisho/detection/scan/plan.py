@@ -11,7 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import add
 from typing import Any
 
 import orjson
@@ -54,12 +55,13 @@ class Plan:
         self._automaton: Automaton | None = None
         self._all: tuple[int, ...] = ()
         self._always: tuple[int, ...] = ()
-        self._triggers: list[list[tuple[int, Tree | None]]] = []
+        self._triggers: list[list[tuple[int, bool]]] = []
+        self._trees: dict[int, Tree] = {}
         self._exponent = -1
         self._needs, self._steps = needs, list(_STEPS)
         if not self._read():
             self._all = tuple(sorted(needs()))
-            self._keep([], [], exponent=False, automaton=b"")
+            self._keep([], [], [], exponent=False, automaton=b"")
 
     def among(self, texts: Sequence[Line], together: bytes) -> Iterator[tuple[int, tuple[int, ...] | None]]:
         """Of records, by their place: the rules that could match, in their order. Those that none could are left out.
@@ -76,9 +78,14 @@ class Plan:
             automaton.scan(together, _add, 0, found)
         by_text: dict[int, dict[int, None]] = {}
         if found:
-            ends = list(accumulate(len(text) + 1 for text in texts))  # each with what follows it
+            ends = list(map(add, accumulate(map(len, texts)), count(1)))  # each with what follows it
+            begin = limit = 0
             for end, number in found:
-                by_text.setdefault(bisect_left(ends, end + 1), {})[number] = None
+                if not begin < end < limit:  # in another text than the one before
+                    place = bisect_left(ends, end + 1)
+                    begin, limit = ends[place] - len(texts[place]) - 1, ends[place]
+                    here = by_text.setdefault(place, {})
+                here[number] = None
         for place in range(len(texts)) if default else sorted(by_text):
             told = self._called(by_text[place]) if place in by_text else default
             if told is None or told:
@@ -92,8 +99,8 @@ class Plan:
                 return None
             if number == self._exponent:
                 return self._all
-            for place, tree in self._triggers[number - guards]:
-                if place not in suspects and (tree is None or holds(tree, found)):
+            for place, suffices in self._triggers[number - guards]:
+                if place not in suspects and (suffices or holds(self._trees[place], found)):
                     suspects.add(place)
         return tuple(sorted(suspects))
 
@@ -107,7 +114,7 @@ class Plan:
         self._use(choice, automaton)
         if not self._steps:
             self._sample.clear()
-        self._keep(choice.always, choice.triggers, exponent=choice.exponent, automaton=automaton.kept())
+        self._keep(choice.always, choice.triggers, choice.trees, exponent=choice.exponent, automaton=automaton.kept())
 
     def _keep(self, *told: object, exponent: bool, automaton: bytes) -> None:
         if self._cache:
@@ -115,7 +122,7 @@ class Plan:
             self._cache.write(self._name, len(data).to_bytes(8, "big") + data + automaton)
 
     def _use(self, choice: Choice, automaton: Automaton) -> None:
-        self._always, self._triggers = tuple(choice.always), choice.triggers
+        self._always, self._triggers, self._trees = tuple(choice.always), choice.triggers, dict(choice.trees)
         self._exponent = len(self._guards) + len(choice.triggers) if choice.exponent else -1
         self._automaton = automaton
 

@@ -23,6 +23,7 @@ from sekisho.detection.scan.envelope import Told
 from sekisho.detection.scan.kinds import Kind, Look, named
 from sekisho.detection.scan.need import Channel, EventId, Leaf, Need, decided, every, leaves, some
 from sekisho.detection.scan.plan import Guards, Line, Plan
+from sekisho.telemetry.stream import LONGEST
 
 Suspects = tuple[int, ...] | None
 """Places of rules; None stands for every rule that is for the record."""
@@ -69,21 +70,22 @@ class Scanner:
         What is left out is JSON. None is told of what may be none, or more than one record.
         """
         for begin in range(0, len(texts), _AT_ONCE):
-            for place, told in sorted(self._some(texts[begin : begin + _AT_ONCE])):
+            some = texts[begin : begin + _AT_ONCE]
+            if max(map(len, some)) > LONGEST:  # which is no record
+                some = [text if len(text) <= LONGEST else b"" for text in some]
+            for place, told in sorted(self._some(some)):
                 yield begin + place, told
 
     def _some(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
         alike, doubtful = defaultdict[Told, list[int]](list), list[int]()
         for place, text in enumerate(texts):
             try:
-                told = envelope.told(text)
-            except ValueError:
-                yield place, None
-                continue
-            if told is None:
-                doubtful.append(place)
-            else:
-                alike[told].append(place)
+                alike[envelope.told(text)].append(place)
+            except envelope.REFUSED:
+                if envelope.is_object(text):
+                    doubtful.append(place)
+                else:
+                    yield place, None
         for told, places in alike.items():
             plan, some = self._of(told), [texts[place] for place in places]
             together = b"\n".join(some)
@@ -105,7 +107,7 @@ class Scanner:
         try:
             return self._told[told]
         except KeyError:
-            kind = envelope.kind(*told, self._codes)
+            kind = envelope.kind(told, self._codes)
             plan = self._planned(kind, self._guards) if kind else None
             if len(self._told) < _KINDS and len(str(told)) < _LONGEST:
                 self._told[told] = plan
