@@ -68,10 +68,10 @@ class Glimpse:
             return self._not_yet(among)
         try:
             part = chance.decoder.decode(text)
-            if "winlog" in part or ("EventID" in part and "Channel" in part):
-                if not self._engine.any_hit(_Part(part), among):
-                    chance.in_vain = 0
-                    return True
+            of_windows = "winlog" in part or ("EventID" in part and "Channel" in part)
+            if of_windows and not self._engine.any_hit(_Part(part), among):
+                chance.in_vain = 0
+                return True
         except (ValueError, RecursionError, _Untold):
             pass
         chance.in_vain += 1
