@@ -263,3 +263,10 @@ def test_check_mode_tells_what_has_drifted(prefecture: Prefecture) -> None:
     assert "by hand" in prefecture.do(PC, "cat /etc/rsyslog.conf")
     mended = play(prefecture, "log_shipping.yml", "--limit", PC)
     assert (mended.code, mended.changed) == (0, expected)
+
+
+def test_the_playbook_itself_is_no_alert(prefecture: Prefecture) -> None:
+    """What Ansible notes of its own doings names no file that rules take for an attack."""
+    noted = prefecture.do(PC, "journalctl --no-pager -o cat | grep 'Invoked with'")
+    assert "sekisho" in noted
+    assert "ld.so.preload" not in noted

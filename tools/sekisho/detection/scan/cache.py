@@ -33,10 +33,10 @@ class Cache:
                 # What somebody else wrote may have been made to harm whoever reads it.
                 if os.fstat(file.fileno()).st_uid != os.geteuid():
                     return None
-                data = file.read()
+                digest, data = file.read(_HASH), file.read()
         except OSError:
             return None
-        return data[_HASH:] if data[:_HASH] == sha256(data[_HASH:]).digest() else None
+        return data if digest == sha256(data).digest() else None
 
     def write(self, name: str, data: bytes) -> None:
         """Keep this; where it cannot be written it is made again next time."""
