@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +21,7 @@ from sekisho.detection.matching.glimpse import Glimpse
 from sekisho.detection.records.record import Record
 from sekisho.detection.rules.rule import Logsource, Ruleset
 from sekisho.detection.scan.scanner import Scanner
-from test_reference import EVENTS, RULES
+from test_reference import EVENTS, RULES, TEXTS, VALUES
 from test_scan import LINES, WINDOWS, made, read, spelled
 
 AUDIT = Logsource(product="windows", category="process_creation")
@@ -59,6 +61,55 @@ def test_generated(
         if isinstance(read(text), dict):
             said, nothing = asked(detections, text)
             assert nothing or not said, text
+
+
+# Names that belong together: what stands in several places, or is called otherwise in one of them.
+NAMES = (
+    ["Data", "param1", "param2", "Message", "a.b"],
+    ["EventID", "event_id", "Channel", "channel", "Level", "level"],
+    ["Provider_Name", "SourceName", "provider_name", "Computer", "Hostname", "computer_name"],
+)
+SIMPLE = st.one_of(TEXTS, TEXTS, TEXTS, st.none(), st.booleans(), st.integers(-2, 30))
+
+
+def records(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    some = st.dictionaries(st.sampled_from(names), st.one_of(*[SIMPLE] * 9, VALUES), min_size=2)
+    inner = st.builds(
+        lambda own, data, more: {**own, "channel": "a", "event_id": 1, "event_data": data, **more},
+        some,
+        some,
+        st.one_of(st.just({}), st.just({}), some.map(lambda data: {"user_data": data})),
+    )
+    return st.one_of(
+        some.map(lambda own: {"EventID": 1, "Channel": "Security", **own}),
+        st.builds(lambda own, winlog: {**own, "winlog": winlog}, some, inner),
+    )
+
+
+@settings(max_examples=2_000, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(NAMES).flatmap(
+        lambda names: st.tuples(records(names), st.sets(st.sampled_from(names), min_size=2, max_size=3))
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_what_a_part_tells_of_a_field_is_what_the_whole_tells(
+    some: tuple[dict[str, Any], set[str]], how: random.Random
+) -> None:
+    event, fields = some
+    text = spelled(how, event)
+    if not isinstance(whole := read(text), dict):
+        return
+    try:
+        part = glimpse._Part(msgspec.json.Decoder(glimpse._type(fields)).decode(text))
+    except msgspec.DecodeError:
+        return
+    record = Record(whole)
+    if "winlog" in whole or {"EventID", "Channel"} <= whole.keys():
+        assert part.origin == record.origin
+    for field in fields:
+        with contextlib.suppress(glimpse._Untold):
+            assert (part.values(field), part.folded(field)) == (record.values(field), record.folded(field)), field
 
 
 @corpora
@@ -137,6 +188,14 @@ def test_what_does_not(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any([looks.nothing(FLAT, (0,)), looks.nothing(FLAT, (0,))]), "a decoder is made"
     assert not looks.nothing(text, (0,))
     assert looks.nothing(FLAT, (0,))
+
+
+def test_unnamed_values_are_one_field_together() -> None:
+    text = INNER.replace(b'"n":1', b'"param1":"a","param2":"b"')
+    detections = [({"s": fields, "condition": "s"}, WINDOWS[0]) for fields in ({"param1": "x"}, {"Data": "b"})]
+    assert asked(detections, text) == (False, False)
+    assert asked(detections[:1], text) == (False, True)
+    assert asked(detections[:1], FLAT.replace(b'"Level"', b'"param1"')) == (True, True)
 
 
 def test_keywords_are_for_the_whole_record() -> None:

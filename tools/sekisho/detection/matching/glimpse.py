@@ -109,7 +109,8 @@ def _type(fields: set[str]) -> Any:  # noqa: ANN401 - a type that is made here
         return {key: _Value for name, key in names.items() if name in fields}
 
     values = dict.fromkeys(sorted(fields), _Value)
-    data = _some("event_data", values)
+    # Of unnamed values that stand for one field together, some would be mistaken for all.
+    data = _some("event_data", {name: one for name, one in values.items() if not shapes.PARAMETER.fullmatch(name)})
     kind = {"channel": str, "provider_name": str, "event_id": _Code, "user_data": None, "event_data": data}
     flat = {"EventID": _Code, "Channel": str, "SourceName": str, "Provider_Name": str, "Event": None}
     winlog = _some("winlog", asked(shapes.WINLOGBEAT) | kind)
