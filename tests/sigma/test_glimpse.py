@@ -67,6 +67,7 @@ def test_generated(
 NAMES = (
     ["Data", "param1", "param2", "Message", "a.b"],
     ["EventID", "event_id", "Channel", "channel", "Level", "level"],
+    ["event_data", "user_data", "winlog", "Event", "Data", "Level"],
     ["Provider_Name", "SourceName", "provider_name", "Computer", "Hostname", "computer_name"],
 )
 SIMPLE = st.one_of(TEXTS, TEXTS, TEXTS, st.none(), st.booleans(), st.integers(-2, 30))
@@ -183,6 +184,7 @@ def test_what_suffices(text: bytes, fields: dict[str, Any], said: bool) -> None:
 )
 def test_what_does_not(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glimpse, "_OFTEN", 1)
+    monkeypatch.setattr(glimpse, "_IN_VAIN", 1)
     rule = made({"s": {"Image|endswith": "\\b.exe"}, "condition": "s"}, AUDIT)
     looks = Glimpse(Engine(Ruleset((rule,))))
     assert not any([looks.nothing(FLAT, (0,)), looks.nothing(FLAT, (0,))]), "a decoder is made"
@@ -198,6 +200,12 @@ def test_unnamed_values_are_one_field_together() -> None:
     assert asked(detections[:1], FLAT.replace(b'"Level"', b'"param1"')) == (True, True)
 
 
+@pytest.mark.parametrize("name", ["event_data", "user_data", "winlog"])
+def test_a_map_that_was_decoded_in_part_is_never_a_value(name: str) -> None:
+    text = b'{"winlog":{"channel":"Security","event_id":1,"event_data":{"x":"hidden"}}}'
+    assert not asked([({"s": {name + "|contains": "hidden"}, "condition": "s"}, WINDOWS[1])], text)[0]
+
+
 def test_keywords_are_for_the_whole_record() -> None:
     said, nothing = asked([({"s": ["elsewhere"], "condition": "s"}, WINDOWS[0])], FLAT)
     assert nothing
@@ -205,7 +213,8 @@ def test_keywords_are_for_the_whole_record() -> None:
 
 
 def test_what_is_in_vain_is_given_up_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glimpse, "_RARELY", 20)
+    monkeypatch.setattr(glimpse, "_PAUSE", 20)
+    monkeypatch.setattr(glimpse, "_IN_VAIN", 0)
     looks = Glimpse(Engine(Ruleset((made({"s": {"Image|endswith": "\\a.exe"}, "condition": "s"}, AUDIT),))))
     other = FLAT.replace(b"a.exe", b"b.exe")
     looks.nothing(other, (0,))

@@ -88,7 +88,7 @@ class Detector:
             try:
                 for number, suspects in told:
                     if suspects is not None and self._glimpse.nothing(rows[number], suspects):
-                        continue
+                        continue  # where it stands is only reckoned of what is read on
                     offset += sum(map(len, rows[before:number])) + number - before
                     before, row = number, Block(offset, bytes(rows[number]))
                     if suspects is not None and (found := self._in_json(row, suspects, clock, origin)) is not None:

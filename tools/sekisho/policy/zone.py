@@ -31,7 +31,7 @@ class PolicyZone(tzinfo):
 
 @cache
 def _zone() -> tzinfo:
-    # pydantic takes longer to load than many a file of events, and zoneinfo reads how Python was built.
+    # pydantic and zoneinfo take longer to load than many a file of events.
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
     from sekisho.policy import telemetry  # noqa: PLC0415

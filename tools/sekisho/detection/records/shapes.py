@@ -149,7 +149,7 @@ def _told(program: str, message: object) -> Mapping[str, Any]:
 
 
 _origins: dict[tuple[object, ...], Origin] = {}  # of Windows; there are few, and each is asked for often
-_MOST = 100_000  # a source may make up channels for ever
+_MOST, _LONGEST = 100_000, 200  # a source may make up channels for ever, and as long as it likes
 
 
 def _windows(channel: object, provider: object, code: object) -> Origin:
@@ -158,7 +158,7 @@ def _windows(channel: object, provider: object, code: object) -> Origin:
         return _origins[key]
     except KeyError:
         found = _windows_anew(channel, provider, code)
-        if len(_origins) < _MOST:
+        if len(_origins) < _MOST and all(len(one) < _LONGEST for one in key if isinstance(one, str)):
             _origins[key] = found
         return found
     except TypeError:  # a list or a map, where none belongs

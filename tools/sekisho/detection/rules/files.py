@@ -23,7 +23,7 @@ def under(paths: Iterable[Path]) -> list[str]:
     found: dict[str, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(_inside(str(path)), key=lambda one: one.split("/"))
+            inside = sorted((one.removeprefix("./") for one in _inside(str(path))), key=lambda one: one.split("/"))
             if not inside:
                 raise BadInput(
                     Both(f"{path} にルールがない", f"there are no rules in {path}"),

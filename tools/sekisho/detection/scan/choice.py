@@ -18,7 +18,7 @@ Tree = int | list[Any]
 
 
 class Choice(NamedTuple):
-    """What is looked for, and what it means to find it.
+    """What is looked for, and what it means to find it; as JSON can have it.
 
     `always` are rules for which nothing is looked for. `triggers` has, by leaf, the rules that it may call for, and
     whether it suffices for them; what others need has `trees`. The last expression is `EXPONENT` if `exponent`: whoever

@@ -15,7 +15,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from sekisho.detection.scan.kinds import Kind
 
 _DIGITS = re.compile(r"0*([0-9]{1,9})")
-# What is not expected where it is declared so is refused if it is there, whatever it is.
+# What is not expected: null, which `kind` refuses, or whatever else, which is refused at once.
 _Absent = UnsetType | None
 
 
@@ -31,7 +31,7 @@ class _Winlog(Struct, gc=False, frozen=True):
 
 
 class Told(Struct, gc=False, frozen=True):
-    """What a record says of its kind, as it stands there."""
+    """What a record says of its kind, as it stands there. Records that say the same have the same hash."""
 
     code: int | str | None = msgspec.field(default=None, name="EventID")
     channel: str | None = msgspec.field(default=None, name="Channel")

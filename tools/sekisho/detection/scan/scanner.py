@@ -31,7 +31,7 @@ Suspects = tuple[int, ...] | None
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
 _PLANS = 2_000
-_KINDS, _LONGEST = 50_000, 200  # names of kinds that are remembered, and how long they may be
+_KINDS, _LONGEST = 50_000, 400  # what records say of their kinds that is remembered, and how long that may be
 _AT_ONCE = 1024  # records; some of them are of one kind
 
 
