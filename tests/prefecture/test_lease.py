@@ -13,6 +13,7 @@ import pytest
 from ports import PortLog
 from prefecture import Prefecture, until
 from sekisho.identity.assignments import Answer, Assignments
+from test_checks import all_pass
 
 pytestmark = pytest.mark.lab
 LGWAN, INTERNET, PROBATION, QUARANTINE = 10, 20, 21, 30
@@ -120,6 +121,8 @@ def test_at_its_end_the_radius_server_ends_the_session(prefecture: Prefecture, l
     assert log.vlans(PORT) == [LGWAN, PROBATION, LGWAN]
     assert -0.5 < log.left(PORT, PROBATION) - end < SLACK
     assert prefecture.json("status")["sound"], "a lease that has ended is no difference"
+    prefecture.at_desk(PC)
+    all_pass(prefecture, "entry", [PC])
 
 
 def test_a_terminal_that_is_silent_at_the_end_has_a_closed_port(prefecture: Prefecture, lease: Lease) -> None:

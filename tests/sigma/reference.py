@@ -263,12 +263,15 @@ def scopes(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 def leaves(value: Any) -> list[Any]:
     """All values within; nothing of nothing. A field that is null has none, a list that holds null has that."""
+    value = element(value)
     if value is None:
         return []
-    if isinstance(value, dict):
-        if "#text" in value:
-            return leaves(value["#text"])
-        return [leaf for one in value.values() for leaf in (leaves(one) if one is not None else [None])]
-    if isinstance(value, list):
-        return [leaf for one in value for leaf in (leaves(one) if one is not None else [None])]
+    if isinstance(value, dict | list):
+        inner = map(element, value.values() if isinstance(value, dict) else value)
+        return [leaf for one in inner for leaf in (leaves(one) if one is not None else [None])]
     return [value]
+
+
+def element(value: Any) -> Any:
+    """What EVTX gives attributes is what it would be without."""
+    return element(value["#text"]) if isinstance(value, dict) and "#text" in value else value
