@@ -153,19 +153,20 @@ def test_a_row_shows_what_was_run_or_said_and_else_the_source(tmp_path: Path) ->
 
 def test_who_stops_it_is_told_that_it_can_go_on(tmp_path: Path) -> None:
     path, state = tmp_path / "a.json", tmp_path / "state"
-    path.write_text("".join(f'{{"n":{number},"text":"{"x" * 200}"}}\n' for number in range(200_000)))
+    # It takes some seconds, so that it cannot be done before it is stopped, even if this process has to wait.
+    path.write_text("".join(f'{{"n":{number},"text":"{"x" * 100}"}}\n' for number in range(1_000_000)))
     argv = [SEKISHO, "ingest", path, "--state", state, "--lang", "en"]
     run = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not (state / "events/lock").exists():
         assert run.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.01)
     os.killpg(run.pid, signal.SIGINT)  # as the terminal does
     told = run.communicate(timeout=60)[1]
     assert run.returncode == 130, told
     assert "stopped; run the same command again to continue" in told
     assert "Traceback" not in told
     call(state, "ingest", path)
-    assert call(state, "events", "search", "--count")[0] == "200000\n"
+    assert call(state, "events", "search", "--count")[0] == "1000000\n"
 
 
 def test_a_state_without_events_is_no_empty_answer(tmp_path: Path) -> None:
