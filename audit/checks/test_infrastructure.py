@@ -31,12 +31,11 @@ def test_session_in_tier(terminal: Terminal, assignment: Assignment, tiers: Tier
     assert not assignment.revoked, "the certificate is revoked"
     assert assignment.vlan == tiers.tiers[terminal.tier].vlan, f"RADIUS says VLAN {assignment.vlan}"
     assert assignment.sid, "RADIUS knows of no live session"
-    runs = assignment.left is not None and assignment.left > 0  # one that has ended stands there until the next begins
     if terminal.tier == "probation":
-        assert runs, "no lease runs: it would stay on probation for good"
+        assert assignment.on_lease, "no lease runs: it would stay on probation for good"
         assert assignment.lease == terminal.lease, f"RADIUS has lease {assignment.lease}, the ledger {terminal.lease}"
     else:
-        assert not runs, "a lease runs, of which the ledger does not know"
+        assert not assignment.on_lease, "a lease runs, of which the ledger does not know"
 
 
 @check(

@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.detection.detect import ASIDE
+from sekisho.detection.records import shapes
+from sekisho.detection.records.record import Family, Origin, Record
 from sekisho.detection.scan.scanner import Scanner
 from test_reference import EVENTS
 from test_scan import LINES, WINDOWS, differences, made, read, spelled
@@ -105,3 +107,12 @@ def test_the_kind_is_told_by_the_fields_that_tell_it(event: dict[str, Any]) -> N
         for source in WINDOWS
     ]
     assert not differences(rules, [orjson.dumps(event), json.dumps(event).encode()] * 300)
+
+
+def test_what_a_source_makes_as_long_as_it_likes_is_not_remembered() -> None:
+    known = {"Channel": "c", "SourceName": "p", "EventID": "7"}
+    assert Record(known).origin == Record(known).origin == Origin(Family.WINDOWS, "c", "p", 7)
+    assert ("c", "p", "7", str) in shapes._origins
+    for name in known:
+        assert Record({**known, name: "x" * 1_000_000}).origin.family is Family.WINDOWS
+    assert max(len(one) for key in shapes._origins for one in key if isinstance(one, str)) < 1_000

@@ -45,6 +45,11 @@ class Assignment:
     sid: str | None
     held: float | None
 
+    @property
+    def on_lease(self) -> bool:
+        """Whether a lease runs: one that has ended stands there until the next begins."""
+        return self.left is not None and self.left > 0
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -204,12 +209,8 @@ def _compare(one: Terminal, row: Assignment, tiers: Tiers) -> list[Difference]:
         found.append(_difference(Code.OTHER_MAC, one.asset, mac=row.mac, expected=one.mac))
     if row.serial != one.serial:
         found.append(_difference(Code.OTHER_CERTIFICATE, one.asset))
-    if (
-        row.left is not None
-        and row.left > 0
-        and one.standing not in {Standing.PROBATION, Standing.CONFIRMING, Standing.CROSSING}
-    ):
-        found.append(_difference(Code.UNKNOWN_LEASE, one.asset, seconds=round(row.left)))
+    if row.on_lease and one.standing not in {Standing.PROBATION, Standing.CONFIRMING, Standing.CROSSING}:
+        found.append(_difference(Code.UNKNOWN_LEASE, one.asset, seconds=round(row.left or 0)))
     return found
 
 
