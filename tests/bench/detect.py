@@ -27,7 +27,6 @@ import orjson
 from sekisho.detection import rulesets
 from sekisho.detection.detect import ASIDE
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.matching.glimpse import Glimpse
 from sekisho.detection.records.record import Record
 from sekisho.detection.rules.rule import Rule, Ruleset
 from sekisho.detection.scan.scanner import Scanner, Suspects
@@ -106,7 +105,6 @@ def split(path: Path, ruleset: Ruleset, state: Path) -> dict[str, float]:
     """Microseconds of one processor for an event: reading lines, looking through them, and deciding the rest."""
     _, cache = rulesets.read([RULES], state)
     engine, scanner = Engine(ruleset), Scanner(ruleset.rules, cache, ASIDE)
-    glimpse = Glimpse(engine)
     source = next(files := stream.sources(path))
     some = list(stretches.of(source, stream.Chunks(source.file), 32 * 1024 * 1024))[-4:]
 
@@ -118,7 +116,7 @@ def split(path: Path, ruleset: Ruleset, state: Path) -> dict[str, float]:
     steps: dict[str, Callable[[], object]] = {
         "reading": lambda: sum(map(len, rows())),
         "looking": lambda: sum(1 for block in rows() for _ in scanner.suspects(block)),
-        "deciding": lambda: sum(decided(engine, glimpse, block, scanner.suspects(block)) for block in rows()),
+        "deciding": lambda: sum(decided(engine, block, scanner.suspects(block)) for block in rows()),
     }
     count, before, found = sum(map(len, rows())), 0.0, {}
     for name, work in steps.items():
@@ -132,14 +130,12 @@ def split(path: Path, ruleset: Ruleset, state: Path) -> dict[str, float]:
     return found
 
 
-def decided(
-    engine: Engine, glimpse: Glimpse, lines: Sequence[memoryview], suspects: Iterable[tuple[int, Suspects]]
-) -> int:
+def decided(engine: Engine, lines: Sequence[memoryview], suspects: Iterable[tuple[int, Suspects]]) -> int:
     """How many rules match, of those that could."""
     return sum(
         1
         for place, among in suspects
-        if among is not None and not glimpse.nothing(lines[place], among)
+        if among is not None
         for _ in engine.hits(Record(orjson.loads(lines[place])), among)
     )
 
@@ -151,11 +147,11 @@ def by_number_of_rules(path: Path, rules: Sequence[Rule]) -> list[float]:
     found = []
     for number in (FEW, MANY):
         engine, scanner = Engine(Ruleset(tuple(drawn[:number]))), Scanner(drawn[:number], None, ASIDE)
-        glimpse, took = Glimpse(engine), []
+        took = []
         for _ in range(TURNS + 1):  # by the first, plans are made
             begun = time.process_time()
             for lines in blocks:
-                decided(engine, glimpse, lines, scanner.suspects(lines))
+                decided(engine, lines, scanner.suspects(lines))
             took.append((time.process_time() - begun) / sum(map(len, blocks)) * 1e6)
         found.append(min(took))
     return found

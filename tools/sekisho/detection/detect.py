@@ -19,7 +19,6 @@ import orjson
 from sekisho.core.clock import now
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine, Hit
-from sekisho.detection.matching.glimpse import Glimpse
 from sekisho.detection.records.record import Record
 from sekisho.detection.scan.scanner import Scanner, Suspects
 from sekisho.telemetry import identity, reading, stream, stretches
@@ -55,7 +54,6 @@ class Detector:
     ) -> None:
         """`facts` has by rule the fields that correlations ask for; `scanner` was made with `ASIDE`."""
         self.engine = engine
-        self._glimpse = Glimpse(engine)
         self.scanner = scanner
         self.facts = facts or {}
         self.key = len(_detectors)  # by it the processes find theirs: to send it with each stretch would take longer
@@ -87,8 +85,6 @@ class Detector:
             offset, before = block.offset, 0
             try:
                 for number, suspects in told:
-                    if suspects is not None and self._glimpse.nothing(rows[number], suspects):
-                        continue  # where it stands is only reckoned of what is read on
                     offset += sum(map(len, rows[before:number])) + number - before
                     before, row = number, Block(offset, bytes(rows[number]))
                     if suspects is not None and (found := self._in_json(row, suspects, clock, origin)) is not None:
@@ -147,8 +143,6 @@ class Detector:
             told = self.scanner.suspects([event.source for event in events])
         for number, suspects in told:
             event = events[number]
-            if suspects is not None and self._glimpse.nothing(event.source, suspects):
-                continue
             for hit in self.engine.hits(Record(orjson.loads(event.source)), suspects):
                 yield self.match(hit, event, event.file, event.offset)
 

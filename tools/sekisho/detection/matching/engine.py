@@ -40,16 +40,6 @@ class Engine:
         for place in sorted(found):
             yield Hit(place, found[place])
 
-    def any_hit(self, record: Record, among: Collection[int]) -> bool:
-        """Whether one of these rules matches an event."""
-        tests = self._tests
-        for aliases, places in self._router.of(record):
-            seen = record.called(aliases) if aliases else record
-            for place in among:
-                if place in places and (tests.get(place) or self._test(place))(seen):
-                    return True
-        return False
-
     def matched(self, hit: Hit) -> dict[str, list[Scalar]]:
         """The fields and values that decided it."""
         told = self._told.get(hit.place)

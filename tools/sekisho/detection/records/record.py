@@ -18,7 +18,6 @@ from sekisho.detection.records.shapes import Family, Origin
 __all__ = ["Family", "Origin", "Record", "text_of"]
 
 Scalar = str | int | float | bool | None
-_NONE: Mapping[str, str] = {}
 _TEXT = "#text"  # where EVTX has the value of an element that has attributes too
 _DEEPEST = 50  # maps within maps of which an outline is made
 _MOST = 100_000  # values of one record; none that a source wrote has so many
@@ -31,7 +30,7 @@ class Record:
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self._shape = shapes.of(record)
-        self.renamed: Mapping[str, str] = _NONE
+        self.renamed: Mapping[str, str] = {}
         self._forget()
         self._words: tuple[list[str], list[str]] | None = None
         self._message: str | None = None
@@ -45,7 +44,7 @@ class Record:
         """The same event, seen by rules that call some of its fields otherwise."""
         if not aliases:
             return self
-        other = object.__new__(type(self))
+        other = object.__new__(Record)
         other._shape, other.renamed = self._shape, dict(aliases)
         other._forget()
         other._words, other._message = self._words, self._message
@@ -111,14 +110,10 @@ class Record:
 
     def _find(self, field: str) -> tuple[object] | None:
         """What stands in the field: by its name, as a path; of Windows without blanks, of others whatever the case."""
-        for scope in self._shape.scopes:
+        scopes = self._shape.scopes
+        for scope in scopes:
             if field in scope:
                 return (scope[field],)
-        return self._find_otherwise(field)
-
-    def _find_otherwise(self, field: str) -> tuple[object] | None:
-        """What stands in a field that no scope has by this very name."""
-        scopes = self._shape.scopes
         if "." in field:
             for scope in (*scopes, self._shape.whole):
                 if found := list(_along(scope, field)):

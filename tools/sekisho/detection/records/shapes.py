@@ -70,7 +70,7 @@ FLAT = {
 PACKET = {"dst_ip": "dest_ip", "dst_port": "dest_port"}
 _SUDO = re.compile(r"(?:^|[:;] )([A-Z]+)=(.*?)(?= ; |$)", re.DOTALL)
 _PAIRS = re.compile(r'(?<![\w-])(\w[\w-]*)=(?:"([^"]*)"|([^\s"]*))')
-PARAMETER = re.compile(r"param[0-9]+")  # a value that has no name: together these are `Data`
+_PARAMETER = re.compile(r"param[0-9]+")
 
 
 def of(record: Mapping[str, Any]) -> Shape:  # noqa: PLR0911 - a line for each shape
@@ -100,7 +100,7 @@ def of(record: Mapping[str, Any]) -> Shape:  # noqa: PLR0911 - a line for each s
 def _winlogbeat(record: Mapping[str, Any], winlog: Mapping[str, Any]) -> Shape:
     data = _mapping(winlog.get("event_data"))
     system = {name: winlog[key] for name, key in WINLOGBEAT.items() if key in winlog}
-    if unnamed := [value for key, value in data.items() if PARAMETER.fullmatch(key)]:
+    if unnamed := [value for key, value in data.items() if _PARAMETER.fullmatch(key)]:
         system["Data"] = unnamed
     own: dict[str, Any] = {"winlog": winlog}
     if "message" in record:
