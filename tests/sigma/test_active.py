@@ -14,7 +14,7 @@ from sekisho.core import folders
 from sekisho.core.language import Both
 from sekisho.detection import active, load
 from sekisho.detection.active import AnyRule, Verdict
-from sekisho.detection.rules.rule import LEVELS, Correlation, Item, Logsource, Null, Rule, Ruleset, silent
+from sekisho.detection.rules.rule import LEVELS, Correlation, Item, Logsource, Null, Rule, Ruleset, silent, written
 from sekisho.policy import detection as policy
 from sekisho.policy.detection import Choice, Level, Rules, Single, Source
 
@@ -23,7 +23,7 @@ RELEASE = Path("/release")
 
 
 def rule(key: str, level: str = "high", status: str = "test", path: str = THERE, product: str = "windows") -> Rule:
-    return Rule(key, f"title {key}", level, status, Logsource(product=product), Item("F", (Null(),)), path)  # type: ignore[arg-type]
+    return Rule(key, f"title {key}", level, status, Logsource(product=product), written(Item("F", (Null(),))), path)  # type: ignore[arg-type]
 
 
 def counted(key: str, *below: str, level: str = "high", path: str = THERE, generate: bool = False) -> Correlation:

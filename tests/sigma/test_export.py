@@ -26,7 +26,7 @@ from sekisho.detection.export.pipeline import NotExported, sekisho
 from sekisho.detection.records.record import Record, text_of
 from sekisho.detection.records.routing import routes
 from sekisho.detection.rules.refusal import CannotUse
-from sekisho.detection.rules.rule import All, AnyOf, Item, Logsource, Node, Not, Rule, Ruleset
+from sekisho.detection.rules.rule import All, AnyOf, Item, Logsource, Node, Not, Rule, Ruleset, written
 from sekisho.telemetry.elastic.fields import Flat
 from test_command import RULE, run
 
@@ -194,7 +194,7 @@ def test_the_names_of_a_field_hold_what_the_engine_sees_in_it(sigmahq: Ruleset) 
 
 def test_a_layer_counts_the_rules_of_a_technique() -> None:
     def tagged(number: int, level: Any, *tags: str) -> Rule:
-        return Rule(str(number), "x", level, None, Logsource(), Item("a", ()), "x", tags)
+        return Rule(str(number), "x", level, None, Logsource(), written(Item("a", ())), "x", tags)
 
     some = [
         tagged(1, "high", "attack.execution", "attack.t1059.001", "attack.T1027"),

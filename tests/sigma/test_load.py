@@ -126,6 +126,13 @@ def test_of_two_rules_with_one_id_the_second_is_named(written: Write) -> None:
     assert len(found.rules) == len(found.unusable) == 1
 
 
+def test_a_rule_without_an_id_is_known_by_what_it_says_whatever_its_numbers(written: Write) -> None:
+    some = [rule({"s": {"F": 2**number}, "condition": "s"}) for number in (1, 63, 64, 100)]
+    found = written(*some)
+    assert len({one.id for one in found.rules}) == len(some)
+    assert found == written(*some)
+
+
 def test_a_filter_becomes_part_of_its_rules(written: Write) -> None:
     one = rule({"s": {"F": "a"}, "condition": "s"}, id="1", name="one")
     two = rule({"s": {"F": "a"}, "condition": "s"}, id="2")
@@ -140,6 +147,9 @@ def test_a_filter_becomes_part_of_its_rules(written: Write) -> None:
     assert hits(written(one, two, every), F="a", U="ok") == 0
     nobody = {**only, "filter": {**only["filter"], "rules": ["gone"]}}
     assert written(one, two, nobody).unusable
+    many = [{**only, "filter": {"rules": "any", "x": {"U": f"ok{n}"}, "condition": "not x"}} for n in range(2_000)]
+    assert hits(written(one, two, *many), F="a", U="ok1999") == 0
+    assert hits(written(one, two, *many), F="a", U="ok2000") == 2
 
 
 def test_several_conditions_of_a_rule_are_one_match(written: Write) -> None:

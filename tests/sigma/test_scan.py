@@ -19,7 +19,7 @@ from sekisho.detection import load
 from sekisho.detection.detect import ASIDE
 from sekisho.detection.matching.engine import Engine
 from sekisho.detection.records.record import Record
-from sekisho.detection.rules.rule import Logsource, Rule, Ruleset
+from sekisho.detection.rules.rule import Logsource, Rule, Ruleset, written
 from sekisho.detection.scan import plan
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.scanner import Scanner
@@ -96,7 +96,7 @@ def differences(rules: Sequence[Rule], texts: Sequence[bytes], cache: Cache | No
 
 
 def made(detection: dict[str, Any], source: Logsource) -> Rule:
-    return Rule(str(detection), str(detection), None, None, source, load._condition(detection), "")
+    return Rule(str(detection), str(detection), None, None, source, written(load._condition(detection)), "")
 
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck))

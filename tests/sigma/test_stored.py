@@ -13,7 +13,7 @@ from sekisho.detection import stored
 from sekisho.detection.detect import Answer, Detector
 from sekisho.detection.matching.alert import Match
 from sekisho.detection.matching.engine import Engine
-from sekisho.detection.rules.rule import Item, Logsource, Pattern, Rule, Ruleset
+from sekisho.detection.rules.rule import Item, Logsource, Pattern, Rule, Ruleset, written
 from sekisho.telemetry.embedded.store import EmbeddedStore
 from sekisho.telemetry.query import Span
 from sekisho.telemetry.workers import Workers
@@ -45,7 +45,7 @@ def test_answers_are_in_the_order_of_their_events(some: list[list[tuple[int | No
 
 def test_parts_that_overlap_and_were_merged_have_one_order(tmp_path: Path) -> None:
     """As terminals send: batch upon batch, each with a bit of everybody's day, so that parts are merged meanwhile."""
-    rule = Rule("x", "x", None, None, Logsource(product="windows"), Item("F", (Pattern(("a",)),)), "")
+    rule = Rule("x", "x", None, None, Logsource(product="windows"), written(Item("F", (Pattern(("a",)),))), "")
     store = EmbeddedStore(tmp_path / "events")
     with store.writing() as writer:
         for batch in range(30):

@@ -53,16 +53,18 @@ TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"x" * 30, b"\x00\
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(data=TEXT, least=st.integers(1, 60), at_once=st.integers(1, 60), look=st.integers(1, 9))
+@given(TEXT, st.integers(1, 60), st.integers(1, 60), st.integers(1, 9), st.integers(0, 40))
 def test_stretches_have_every_line_where_the_stream_has_it(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, least: int, at_once: int, look: int
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, least: int, at_once: int, look: int, near: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "text"
     path.write_bytes(data)
     wanted = lines(list(stream.blocks(Chunks(io.BytesIO(data)))))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("_SMALLEST", least), ("_AT_ONCE", at_once), ("_LOOK", look)):
+        for name, value in (("_SMALLEST", least), ("_AT_ONCE", at_once), ("_LOOK", look), ("_NEAR", near)):
             patch.setattr(stretches, name, value)
+        for name in ("HEAD", "_CHUNK"):
+            patch.setattr(stream, name, at_once)
         for source in stream.sources(path):
             some = list(stretches.of(source, Chunks(source.file), 70))
             assert lines([block for one in some for block in one.blocks()]) == wanted

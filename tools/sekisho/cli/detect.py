@@ -171,13 +171,16 @@ def _tell(ruleset: Ruleset, answers: Iterable[Answer], out: Callable[[str], None
     needed, worst, count, unread = correlate.rules_of(ruleset), -1, 0, 0
     for answer in answers:
         unread += answer.unread
+        lines = []
         for match in answer.matches:
             rule = ruleset.rules[match.place]
             if rule.id in needed:
                 kept.append(match)
             if rule.id not in ruleset.silent:
-                out(line(alert.as_json(rule, match), as_json=as_json))
+                lines.append(line(alert.as_json(rule, match), as_json=as_json))
                 worst, count = max(worst, _rank(rule.level)), count + 1
+        if lines:
+            out("\n".join(lines))
     for found in correlate.correlated(ruleset, kept):
         if found.rule.id not in ruleset.silent:
             out(line(alert.correlated_as_json(found), as_json=as_json))

@@ -28,6 +28,7 @@ from sekisho.detection.rules.rule import (
     Ruleset,
     Unusable,
     silent,
+    written,
 )
 
 _OURS = uuid.UUID("6f2b5a0e-3d0c-5b0e-9a34-5345b1540000")  # under which rules without an id get one
@@ -71,12 +72,15 @@ class _Loading:
     def done(self) -> Ruleset:
         rules, repeated = _once(self._rules)
         self._unusable += repeated
+        added = defaultdict[int, list[Node]](list)
         for path, document, one in self._filters:
             if not (touched := [place for place, rule in enumerate(rules) if _meant(rule, one)]):
                 reason = Both("当てはまるルールがない", "there is no rule that it is for")
                 self._unusable.append(_unusable(path, document, reason))
             for place in touched:
-                rules[place] = replace(rules[place], condition=All((rules[place].condition, one.condition)))
+                added[place].append(one.condition)
+        for place, some in added.items():
+            rules[place] = replace(rules[place], written=written(All((rules[place].condition, *some))))
         found: dict[str, Correlation] = {}
         for path, document in correlations.in_order(self._correlations):
             made = self._attempt(path, document, partial(_correlation, path, document, rules, found))
@@ -117,7 +121,11 @@ def identity(document: Mapping[str, Any]) -> str:
     given = document.get("id")
     if given:
         return str(given)
-    return str(uuid.uuid5(_OURS, orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS).decode()))
+    try:
+        said = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a number of more than 64 bits, or what is deeper than it writes
+        said = repr(document)
+    return str(uuid.uuid5(_OURS, said))
 
 
 def _rule(path: str, document: dict[str, Any]) -> Rule:
@@ -135,7 +143,7 @@ def _rule(path: str, document: dict[str, Any]) -> Rule:
         level=_level(document),
         status=_text(document.get("status")),
         logsource=source,
-        condition=_condition(document.get("detection")),
+        written=written(_condition(document.get("detection"))),
         path=path,
         tags=tuple(map(str, _list(document.get("tags")))),
         name=_text(document.get("name")),

@@ -183,7 +183,8 @@ def blocks(chunks: Chunks, *, size: int = _BLOCK, longest: int = LONGEST) -> Ite
     head, lost = b"", 0  # of a line that is too long: its beginning, and how much of it was let go
     for chunk in chunks:
         if not head and len(held) + len(chunk) >= size and (cut := chunk.rfind(b"\n") + 1):
-            data = b"".join((held, memoryview(chunk)[:cut]))  # so most of a stream is copied once, not twice
+            whole = not held and cut == len(chunk)
+            data = chunk if whole else b"".join((held, memoryview(chunk)[:cut]))  # which copies once, not twice
             yield Block(begin, data)
             begin += len(data)
             held = bytearray(memoryview(chunk)[cut:])

@@ -20,6 +20,7 @@ _SMALLEST = 4 * 1024 * 1024
 _SHARES = 8  # of what remains a stretch is one: the last ones are small, so that all who work end together
 _AT_ONCE = 1024 * 1024  # octets that are read and split together: as much as a processor's cache holds
 _LOOK = 64 * 1024
+_NEAR = 16 * 1024  # octets; hardly any line is longer
 
 
 class Stretch(NamedTuple):
@@ -40,9 +41,8 @@ class Stretch(NamedTuple):
         elif isinstance(self.where, bytes):
             yield from self._blocks(io.BytesIO(self.where))
         else:
-            with self.where.open("rb") as file:
-                file.seek(self.offset)
-                yield from self._blocks(_Within(file, self.length))
+            with self.where.open("rb", buffering=0) as file:
+                yield from self._blocks(_Within(file, self.offset, self.length))
 
     def _blocks(self, file: BufferedIOBase) -> Iterator[Block | Broken]:
         for one in stream.blocks(Chunks(file), size=_AT_ONCE):
@@ -81,12 +81,16 @@ def _line_end(file: BufferedIOBase, wanted: int, size: int) -> int:
 
 
 class _Within(BufferedIOBase):
-    """The next octets of a file, and no more of it."""
+    """The next octets of a file from one on, and no more of it."""
 
-    def __init__(self, file: BufferedIOBase, length: int) -> None:
-        self._file, self._left = file, length
+    def __init__(self, file: io.FileIO, begin: int, length: int) -> None:
+        self._file, self._begin, self._end = file, begin, begin + length
 
     def read1(self, size: int = -1, /) -> bytes:
-        some = self._file.read1(min(size, self._left))
-        self._left -= len(some)
+        """About as many octets, to the end of a line if that is near: what ends so need not be joined with the next."""
+        number, begin, left = self._file.fileno(), self._begin, self._end - self._begin
+        size = left if size < 0 else min(size, left)
+        rest = os.pread(number, min(_NEAR, left - size), begin + size)
+        some = os.pread(number, size + rest.find(b"\n") + 1, begin)
+        self._begin += len(some)
         return some

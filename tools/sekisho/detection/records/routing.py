@@ -147,14 +147,24 @@ def logs(rules: Iterable[Rule]) -> frozenset[Log] | None:
     return frozenset(Log(route.channels, route.event_ids) for route in wanted)
 
 
+def by_route(rules: Iterable[Rule]) -> dict[Route, list[int]]:
+    """The places of rules, in their order, by each route that takes events to them."""
+    by_source: dict[Logsource, list[int]] = {}
+    for place, rule in enumerate(rules):
+        by_source.setdefault(rule.logsource, []).append(place)
+    found: dict[Route, list[int]] = {}
+    for source, places in by_source.items():
+        for route in routes(source):
+            found.setdefault(route, []).extend(places)
+    return {route: sorted(places) for route, places in found.items()}
+
+
 class Router:
     """Rules by the events that they are for."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._by_route: dict[Route, dict[int, None]] = {}  # in their order, and quick to ask
-        for place, rule in enumerate(rules):
-            for route in routes(rule.logsource):
-                self._by_route.setdefault(route, {})[place] = None
+        # Quick to ask, and in their order.
+        self._by_route = {route: dict.fromkeys(places) for route, places in by_route(rules).items()}
         self._known: dict[Origin, tuple[Routed, Marked]] = {}
 
     def of(self, record: Record) -> Routed:

@@ -11,11 +11,11 @@ import msgspec
 
 from sekisho.detection.rules.rule import Ruleset
 
-VERSION: Final = 2  # of what is written here
+VERSION: Final = 3  # of what is written here
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    version: Literal[2]
+    version: Literal[3]
     ruleset: Ruleset
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from sekisho.core.language import Both
 
@@ -153,19 +154,37 @@ class Logsource(Struct, frozen=True, array_like=True):
 
 
 class Rule(Struct, frozen=True, array_like=True):
-    """A rule about one event. `path` is its file; `name` is how correlations call it."""
+    """A rule about one event. `path` is its file; `name` is how correlations call it.
+
+    Its condition is kept as it was `written`: of thousands of rules few are ever asked, and to make the trees of all of
+    them takes longer than many a file of events.
+    """
 
     id: str
     title: str
     level: Level | None
     status: str | None
     logsource: Logsource
-    condition: Node
+    written: Raw
     path: str
     tags: tuple[str, ...] = ()
     name: str | None = None
     description: str | None = None
     false_positives: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> Node:
+        """Its condition, made anew each time."""
+        found: Node = _condition.decode(self.written)
+        return found
+
+
+_condition = msgspec.json.Decoder(Node)
+
+
+def written(condition: Node) -> Raw:
+    """A condition as JSON."""
+    return Raw(msgspec.json.encode(condition))
 
 
 class Correlation(Struct, frozen=True, array_like=True):

@@ -30,6 +30,7 @@ Suspects = tuple[int, ...] | None
 
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
+_CODE = b'"%s"' % witness.CODE.encode()
 _PLANS = 2_000
 _KINDS, _LONGEST = 50_000, 400  # what records say of their kinds that is remembered, and how long that may be
 _AT_ONCE = 1024  # records; some of them are of one kind
@@ -43,10 +44,7 @@ class Scanner:
 
     def __init__(self, rules: Sequence[Rule], cache: Cache | None = None, aside: Sequence[bytes] = ()) -> None:
         self._rules, self._cache = rules, cache
-        by_route: dict[routing.Route, list[int]] = {}
-        for place, rule in enumerate(rules):
-            for route in routing.routes(rule.logsource):
-                by_route.setdefault(route, []).append(place)
+        by_route = routing.by_route(rules)
         ways = [(Family.WINDOWS in route.families, witness.of_route(route), of) for route, of in by_route.items()]
         self._windows = [(need, places) for windows, need, places in ways if windows]
         self._others = [(need, places) for windows, need, places in ways if not windows]
@@ -57,7 +55,7 @@ class Scanner:
         told = [leaf for _, need, _ in ways for leaf in leaves(need)]
         self._channels = frozenset(leaf.octets for leaf in told if isinstance(leaf, Channel))
         self._codes = frozenset(leaf.number for leaf in told if isinstance(leaf, EventId)).union(
-            *(_codes(rule.condition) for rule in rules)
+            *(_codes(rule.condition) for rule in rules if _CODE in bytes(rule.written))
         )
         self._needs: dict[int, Need] = {}
         self._guards = Guards((*kinds.GUARDS, *aside))
@@ -77,10 +75,10 @@ class Scanner:
                 yield begin + place, told
 
     def _some(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
-        alike, doubtful = defaultdict[Told, list[int]](list), list[int]()
+        alike, doubtful, told_by = defaultdict[Told, list[int]](list), list[int](), envelope.told
         for place, text in enumerate(texts):
             try:
-                alike[envelope.told(text)].append(place)
+                alike[told_by(text)].append(place)
             except envelope.REFUSED:
                 if envelope.is_object(text):
                     doubtful.append(place)
