@@ -31,9 +31,7 @@ def bound(time: int | None) -> tuple[bool, int]:
 def test_answers_are_in_the_order_of_their_events(some: list[list[tuple[int | None, str, int]]]) -> None:
     pieces = sorted((sorted(one, key=lambda m: bound(m[0])) for one in some if one), key=lambda one: bound(one[0][0]))
     answers = [
-        Answer(
-            [Match(place, key, time, None, None, "", 0, {}, {}) for time, key, place in reversed(one)], 0, len(one), 0
-        )
+        Answer([Match(place, key, time, None, None, "", 0, {}, {}) for time, key, place in reversed(one)], 0, 0)
         for one in pieces
     ]
     found = [one for answer in stored.in_order([bound(one[0][0]) for one in pieces], answers) for one in answer.matches]

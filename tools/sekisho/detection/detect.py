@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,11 +39,10 @@ _LARGEST = 32 * 1024 * 1024  # octets of a file that one process reads at a time
 
 
 class Answer(NamedTuple):
-    """What a stretch had: its matches, with lines counted from its own first; its lines, its events, and the unread."""
+    """What a stretch had: its matches, with lines counted from its own first; its lines, and those that were unread."""
 
     matches: list[Match]
     lines: int
-    events: int
     unread: int
 
 
@@ -73,7 +73,8 @@ class Detector:
 
     def in_stretch(self, stretch: Stretch, origin: Origin, clock: Clock, memory: Memory | None = None) -> Answer | None:
         """What a stretch has; None if only a `memory` of those before it can read it."""
-        matches, lines, events, unread = list[Match](), 0, 0, 0
+        matches, lines, unread = list[Match](), 0, 0
+        suspected: list[tuple[tuple[int, ...], int, Block]] = []
         for block in stretch.blocks():
             if isinstance(block, Broken):
                 unread += 1
@@ -87,17 +88,21 @@ class Detector:
                 for number, suspects in told:
                     offset += sum(map(len, rows[before:number])) + number - before
                     before, row = number, Block(offset, bytes(rows[number]))
-                    if suspects is not None and (found := self._in_json(row, suspects, clock, origin)) is not None:
-                        matches += (self.match(*one, origin.name, lines + number + 1) for one in found)
+                    if suspects is not None:
+                        suspected.append((suspects, lines + number + 1, row))
                         continue
                     for piece in reading.in_block(row, memory, clock) if row.data else ():
-                        events += 1
                         unread += isinstance(piece.what, str)
-                        matches += self.in_piece(piece, origin, lines + number + 1, suspects)
+                        matches += self.in_piece(piece, origin, lines + number + 1)
             except OutOfOrder:
                 return None
             lines += len(rows) - 1
-        return Answer(matches, lines, events - unread, unread)
+        # Those of the same rules together, so that what these need is in the processor's cache.
+        for suspects, number, row in sorted(suspected, key=itemgetter(0)):
+            found = self._in_json(row, suspects, clock, origin)
+            unread += found is None
+            matches += (self.match(*one, origin.name, number) for one in found or ())
+        return Answer(sorted(matches, key=attrgetter("record")), lines, unread)
 
     def _in_json(
         self, row: Block, suspects: Sequence[int], clock: Clock, origin: Origin
@@ -113,12 +118,12 @@ class Detector:
         event = reading.known([reading.of_record(row, record, clock)], origin)[0][0]
         return [(hit, event) for hit in hits]
 
-    def in_piece(self, piece: Piece, origin: Origin, number: int, among: Suspects = None) -> Iterator[Match]:
-        """The matches of one record, which stands in the line or has the number `number`, among these rules."""
+    def in_piece(self, piece: Piece, origin: Origin, number: int) -> Iterator[Match]:
+        """The matches of one record, which stands in the line or has the number `number`."""
         if not isinstance(piece.what, Found):
             return
         event = None
-        for hit in self.engine.hits(Record(piece.what.record), among):
+        for hit in self.engine.hits(Record(piece.what.record)):
             event = event or reading.known([piece], origin)[0][0]
             yield self.match(hit, event, origin.name, number)
 
@@ -174,17 +179,17 @@ class Detector:
             yield answer._replace(matches=[one._replace(record=one.record + before) for one in answer.matches])
             before += answer.lines
         rest = list(memory.rest())
-        yield Answer([match for one in rest for match in self.in_piece(one, origin, before)], 0, len(rest), 0)
+        yield Answer([match for one in rest for match in self.in_piece(one, origin, before)], 0, 0)
 
     def _numbered(self, records: Iterable[Found | NotARecord], origin: Origin) -> Iterator[Answer]:
         """What stands in a file that has no lines: an event log has numbers of its own, others are counted."""
         for count, found in enumerate(records):
             if isinstance(found, NotARecord):
-                yield Answer([], 0, 0, 1)
+                yield Answer([], 0, 1)
             else:
                 own = _record_number(found.record)
                 piece = Piece(count, found.source, found)
-                yield Answer(list(self.in_piece(piece, origin, count + 1 if own is None else own)), 0, 1, 0)
+                yield Answer(list(self.in_piece(piece, origin, count + 1 if own is None else own)), 0, 0)
 
 
 _detectors: dict[int, Detector] = {}

@@ -73,11 +73,8 @@ def each(
 
 
 def _in_piece(key: int, piece: Piece) -> Answer:
-    detector, matches, count = detect.known(key), list[Match](), 0
-    for events in piece.events():
-        matches += detector.in_events(events)
-        count += len(events)
-    return Answer(matches, 0, count, 0)
+    detector = detect.known(key)
+    return Answer([match for events in piece.events() for match in detector.in_events(events)], 0, 0)
 
 
 def _bound(time: int | None) -> Bound:
