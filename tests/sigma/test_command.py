@@ -127,6 +127,24 @@ def test_a_line_that_no_rule_could_match_is_counted_too_if_it_is_broken(files: t
     assert "4 records could not be read" in run("detect", "--rules", rules, "--events", events, "--state", state).stderr
 
 
+def test_alerts_stand_in_the_order_of_their_lines_though_they_are_decided_rule_by_rule(
+    files: tuple[Path, Path, Path],
+) -> None:
+    rules, events, state = files
+    second = {**RULE, "id": "6f2b5a0e-3d0c-4b0e-9a34-5345b1540003", "detection": {"s": {"User": "B"}, "condition": "s"}}
+    rules.write_text(yaml.safe_dump_all([second, RULE]))
+    some = [{**EVENT, "User": "B", "Image": "b", "CommandLine": "b"}, {**EVENT, "User": "B"}, EVENT]
+    lines = [json.dumps(some[number % 3]) for number in range(3_000)]
+    huge = json.dumps(EVENT)[:-1] + ',"x":1e999}'  # what msgspec takes for JSON, and orjson not
+    events.write_text("\n".join([*lines, huge]) + "\n")
+    words = ("detect", "--rules", rules, "--events", events, "--state", state)
+    told = {0: [second["id"]], 1: [second["id"], RULE["id"]], 2: [RULE["id"]]}
+    wanted = [(number + 1, key) for number in range(3_000) for key in told[number % 3]]
+    for _ in range(2):  # the second time by what was kept
+        assert [(one["record"], one["rule_id"]) for one in alerts(*words)] == wanted
+    assert "1 records could not be read" in run(*words).stderr
+
+
 def test_without_hyperscan_the_alerts_are_the_same_and_that_is_told_once(files: tuple[Path, Path, Path]) -> None:
     rules, events, state = files
     words = ("detect", "--rules", rules, "--events", events, events, "--state", state)
