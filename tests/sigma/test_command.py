@@ -145,6 +145,39 @@ def test_alerts_stand_in_the_order_of_their_lines_though_they_are_decided_rule_b
     assert "1 records could not be read" in run(*words).stderr
 
 
+def test_files_whose_names_are_no_utf_8_are_read_and_named(files: tuple[Path, Path, Path]) -> None:
+    rules, events, state = files
+    odd = [Path(os.fsdecode(os.fsencode(one) + b"\x83\x65")).with_suffix(one.suffix) for one in (rules, events)]
+    for one, other in zip((rules, events), odd, strict=True):
+        one.rename(other)
+    for _ in range(2):
+        found = alerts("detect", "--rules", odd[0], "--events", odd[1], "--state", state)
+        assert [one["record"] for one in found] == [2, 3]
+
+
+def test_a_line_that_is_too_long_is_a_line(files: tuple[Path, Path, Path]) -> None:
+    rules, events, state = files
+    lines = [json.dumps(EVENT), json.dumps({**EVENT, "x": "x" * 17 * 1024 * 1024}), json.dumps(EVENT)]
+    events.write_text("\n".join(lines) + "\n")
+    for workers in (0, 2):
+        words = ("detect", "--rules", rules, "--events", events, "--state", state, "--workers", workers)
+        assert [one["record"] for one in alerts(*words)] == [1, 3]
+        assert "1 records could not be read" in run(*words).stderr
+
+
+def test_who_stops_reading_is_no_failure(files: tuple[Path, Path, Path]) -> None:
+    rules, events, state = files
+    events.write_text((json.dumps(EVENT) + "\n") * 50_000)
+    words = [str(SEKISHO), "detect", "--rules", rules, "--events", events, "--json", "--state", state]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        assert reading.stdout
+        assert reading.stdout.readline()
+        reading.stdout.close()
+        assert reading.wait(60) == 0
+        assert reading.stderr
+        assert reading.stderr.read() == b""
+
+
 def test_without_hyperscan_the_alerts_are_the_same_and_that_is_told_once(files: tuple[Path, Path, Path]) -> None:
     rules, events, state = files
     words = ("detect", "--rules", rules, "--events", events, events, "--state", state)

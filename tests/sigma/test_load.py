@@ -79,6 +79,7 @@ def test_what_was_not_kept_by_us_is_refused(data: bytes) -> None:
         (rule({"s": {}, "condition": "s"}), "empty"),
         (rule({"s": {"F": 1}, "condition": "s"}, logsource={"product": "nobody"}), "product: nobody"),
         (rule({"s": {"F": 1}, "condition": "s"}, level="severe"), "severe"),
+        (rule({"s": {"F|windash|contains": "-a -b -c -d -e /f"}, "condition": "s"}), "more than 5 dashes"),
         ({"title": "t", "logsource": {"product": "windows"}}, "detection"),
         ({"action": "global", "title": "t"}, "action"),
         ([1, 2], "not a map"),
@@ -91,7 +92,19 @@ def test_what_cannot_be_used_is_named_with_its_reason(written: Write, document: 
     assert reason in found.unusable[0].reason.en
 
 
-@pytest.mark.parametrize("raw", ["a: [", "a: b: c", "\tx", "\x00", "a: &a [*a, *a]", "!!python/object:os.system {}"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "title: t\ntitle: t",
+        "a: {b: 1, c: 2, b: 3}",
+        "a: [",
+        "a: b: c",
+        "\tx",
+        "\x00",
+        "a: &a [*a, *a]",
+        "!!python/object:os.system {}",
+    ],
+)
 def test_broken_yaml_is_named(written: Write, raw: str) -> None:
     found = written(raw=raw)
     assert not found.rules
@@ -119,6 +132,24 @@ def test_ten_thousand_conditions_are_only_many(written: Write) -> None:
     assert len(found.rules) == 2
     assert hits(found, F9999="9999") == 2
     assert hits(found, F9999="9998") == 0
+
+
+def test_what_is_written_out_so_often_that_it_fills_the_memory_is_refused(
+    written: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mentioned(times: int, key: str) -> dict[str, Any]:
+        condition = " or ".join(["s"] * times)
+        return rule({"s": {"F": [f"{number:0100}" for number in range(1_000)]}, "condition": condition}, id=key)
+
+    found = written(*(mentioned(times, str(times)) for times in (1, 30, 60, 900)))
+    assert [one.id for one in found.rules] == ["1", "30"]
+    assert {one.reason.en for one in found.unusable} == {"the condition is too large"}
+    monkeypatch.setattr(load, "_ROOM", 5_000_000)
+    only = {"title": "f", "logsource": {"product": "windows"}}
+    added = {**only, "filter": {"rules": "any", "x": {"U": "u" * 1_000_000}, "condition": "not x"}}
+    found = written(*(mentioned(30, str(number)) for number in range(3)), added, added)
+    assert [one.id for one in found.rules] == ["0"]
+    assert [one.reason.en for one in found.unusable] == ["all rules together are too large"] * 3
 
 
 def test_of_two_rules_with_one_id_the_second_is_named(written: Write) -> None:

@@ -188,3 +188,19 @@ def test_paths_lead_into_records_of_clouds(tmp_path: Path) -> None:
 def test_letters_are_folded_in_one_way(tmp_path: Path, rule: str, value: str) -> None:
     assert answer(tmp_path, {"s": {"F|contains": rule}, "condition": "s"}, flat(F=f"x{value}y"))
     assert not answer(tmp_path, {"s": {"F|contains|cased": rule}, "condition": "s"}, flat(F=f"x{value}y"))
+
+
+def test_a_list_as_deep_as_json_allows_is_looked_through(tmp_path: Path) -> None:
+    detection = {"s": {"a.b": "x"}, "condition": "s"}
+    deep: Any = {"b": "x"}
+    for _ in range(1_000):
+        deep = [deep]
+    assert answer(tmp_path, detection, flat(a=deep))
+    assert not answer(tmp_path, detection, flat(a=[[deep[0], 1], {"b": "y"}][1:]))
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 10**30])
+def test_a_number_of_any_size_is_one(tmp_path: Path, number: int) -> None:
+    detection = {"s": {"F": number}, "condition": "s"}
+    assert answer(tmp_path, detection, flat(F=float(number)))
+    assert not answer(tmp_path, detection, flat(F="text"))

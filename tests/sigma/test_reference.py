@@ -21,7 +21,7 @@ from sekisho.detection.rules.values import selection
 
 FIELDS = ["Image", "ThreatName", "Data", "EventID", "Provider_Name"]
 # Few letters, so that things meet; some whose case is odd; what JSON and Sigma escape.
-LETTERS = st.sampled_from([*'aA bB-/\\"*?.1', "İ", "K", "k", "ß", "ς", "Σ", "σ", "é", "\n", "関"])
+LETTERS = st.sampled_from([*'aA bB-/\\"*?.1', "İ", "K", "k", "ß", "ı", "ſ", "ς", "Σ", "σ", "é", "\n", "関"])
 TEXTS = st.text(LETTERS, max_size=6)
 SCALARS = st.one_of(
     TEXTS,
@@ -55,7 +55,7 @@ WINLOG = st.dictionaries(st.sampled_from([*FIELDS, "Threat Name"]), VALUES, max_
     }
 )
 EVENTS = st.one_of(FLAT, EVTX, WINLOG)
-PATTERNS = st.text(st.sampled_from([*'aAbB-/\\"**?.1 ', "İ", "k", "σ", "é"]), max_size=5)
+PATTERNS = st.text(st.sampled_from([*'aAbB-/\\"**?.1 ', "İ", "ı", "ſ", "k", "σ", "é"]), max_size=5)
 ANY = st.one_of(PATTERNS, st.integers(-2, 30), st.booleans(), st.none(), st.just(0.5))
 
 

@@ -67,3 +67,12 @@ def test_a_line_of_text_is_no_array(tmp_path: Path) -> None:
     assert total.new == 1
     assert total.rejected == 2
     assert found == [{"n": 1}]
+
+
+@pytest.mark.parametrize("first", ['[{"n": 0}]', "[]", "{", '{"Records":[{"n": 0}]}'])
+def test_what_stands_first_hides_nothing_of_the_lines_behind_it(tmp_path: Path, first: str) -> None:
+    behind = [] if first == "{" else ["no document"]
+    lines = [first, *behind, '{"n": 1}', "neither", '[{"n": 2}]', "  within: something", '{"n": 3}']
+    total, found = take(tmp_path, "\n".join(lines))
+    assert [one["n"] for one in found if one["n"]] == [1, 2, 3]
+    assert total.rejected == 2

@@ -58,6 +58,8 @@ def main() -> None:
         if code == _INTERRUPTED:  # Typer makes that of Ctrl-C
             _print(say(_STOPPED))
         sys.exit(code if isinstance(code, int) else 0)
+    except SystemExit as stop:
+        sys.exit(0 if isinstance(stop.__context__, BrokenPipeError) else stop.code)  # Typer makes a failure of it
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):

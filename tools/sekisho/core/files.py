@@ -14,6 +14,11 @@ from sekisho.core.language import Both
 from sekisho.core.phrases import both
 
 
+def shown(path: Path) -> str:
+    """A path as text that can be written anywhere: what is no UTF-8 in it by the numbers of its octets."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step, durably; a crash leaves the old file or the new one.
 

@@ -78,6 +78,7 @@ class Detector:
         for block in stretch.blocks():
             if isinstance(block, Broken):
                 unread += 1
+                lines += block.is_line
                 continue
             rows = stream.rows(block.data)
             told: Iterable[tuple[int, Suspects]] = ((number, None) for number in range(len(rows)))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import orjson
 from msgspec.structs import replace
 
+from sekisho.core.files import shown
 from sekisho.core.language import Both
 from sekisho.detection.records import routing
 from sekisho.detection.rules import condition, correlations, documents, files, values
@@ -30,7 +31,11 @@ from sekisho.detection.rules.rule import (
     silent,
     written,
 )
+from sekisho.detection.rules.sizes import measured
 
+_ROOM = 128 * 1024 * 1024  # octets that all conditions may have, with what filters add to them
+_FOR_NONE = Both("当てはまるルールがない", "there is no rule that it is for")
+_NO_ROOM = Both("ルールが全部で大きすぎる", "all rules together are too large")
 _OURS = uuid.UUID("6f2b5a0e-3d0c-5b0e-9a34-5345b1540000")  # under which rules without an id get one
 Made = TypeVar("Made")
 
@@ -41,6 +46,7 @@ class Filter(NamedTuple):
     logsource: Logsource
     rules: tuple[str, ...] | None
     condition: Node
+    size: int  # octets of it, written out
 
 
 def load(paths: Iterable[Path]) -> Ruleset:
@@ -64,19 +70,22 @@ class _Loading:
         self._unusable: list[Unusable] = []
         self._filters: list[tuple[str, dict[str, Any], Filter]] = []
         self._correlations: list[tuple[str, dict[str, Any]]] = []
+        self._room = _ROOM
 
     def file(self, path: Path) -> None:
-        for document in self._attempt(str(path), {}, lambda: list(documents.read(path))) or ():
-            self._document(str(path), document)
+        name = shown(path)
+        for document in self._attempt(name, {}, lambda: list(documents.read(path))) or ():
+            self._document(name, document)
 
     def done(self) -> Ruleset:
         rules, repeated = _once(self._rules)
         self._unusable += repeated
         added = defaultdict[int, list[Node]](list)
         for path, document, one in self._filters:
-            if not (touched := [place for place, rule in enumerate(rules) if _meant(rule, one)]):
-                reason = Both("当てはまるルールがない", "there is no rule that it is for")
-                self._unusable.append(_unusable(path, document, reason))
+            touched = [place for place, rule in enumerate(rules) if _meant(rule, one)]
+            if not touched or not self._has_room(len(touched) * one.size):
+                self._unusable.append(_unusable(path, document, _NO_ROOM if touched else _FOR_NONE))
+                continue
             for place in touched:
                 added[place].append(one.condition)
         for place, some in added.items():
@@ -98,7 +107,15 @@ class _Loading:
             made = self._attempt(path, document, lambda: _filter(document))
             self._filters += [(path, document, made)] if made else []
         elif rule := self._attempt(path, document, lambda: _rule(path, document)):
-            self._rules.append(rule)
+            if self._has_room(len(bytes(rule.written))):
+                self._rules.append(rule)
+            else:
+                self._unusable.append(_unusable(path, document, _NO_ROOM))
+
+    def _has_room(self, size: int) -> bool:
+        fits = size <= self._room
+        self._room -= size if fits else 0
+        return fits
 
     def _attempt(self, path: str, document: Mapping[str, Any], make: Callable[[], Made]) -> Made | None:
         try:
@@ -143,7 +160,7 @@ def _rule(path: str, document: dict[str, Any]) -> Rule:
         level=_level(document),
         status=_text(document.get("status")),
         logsource=source,
-        written=written(_condition(document.get("detection"))),
+        written=measured(_condition(document.get("detection"))),
         path=path,
         tags=tuple(map(str, _list(document.get("tags")))),
         name=_text(document.get("name")),
@@ -161,7 +178,8 @@ def _filter(document: dict[str, Any]) -> Filter:
     if rules == ():
         raise CannotUse("filterに対象のルールがない", "the filter names no rules")
     rest = {key: value for key, value in asked.items() if key != "rules"}
-    return Filter(_logsource(document), rules, _condition(rest))
+    added = _condition(rest)
+    return Filter(_logsource(document), rules, added, len(bytes(measured(added))))
 
 
 def _meant(rule: Rule, one: Filter) -> bool:

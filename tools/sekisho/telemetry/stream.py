@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from sekisho.core.errors import BadInput, Missing
+from sekisho.core.files import shown
 from sekisho.core.language import Both
 from sekisho.core.phrases import both
 
@@ -53,6 +54,11 @@ class Broken(NamedTuple):
     data: bytes
     why: str
 
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a line that is too long."""
+        return self.why == _TOO_LONG
+
 
 class Source(NamedTuple):
     """One stream of a file; a zip has several. `whole` is the file on the disk: when it is plain, the stream itself."""
@@ -81,19 +87,21 @@ def sources(path: Path) -> Iterator[Source]:
             if file.peek(4)[:4] == _ZIP:
                 yield from _members(path, file)
             else:
-                with _unpacked(str(path), file) as stream:
-                    yield Source(str(path), stream, file)
+                with _unpacked(shown(path), file) as stream:
+                    yield Source(shown(path), stream, file)
     except OSError as error:
         why = both(str(error.strerror or error))
         raise Missing(
-            Both(f"{path} を読めない: {why.ja}", f"{path} cannot be read: {why.en}"),
+            Both(f"{shown(path)} を読めない: {why.ja}", f"{shown(path)} cannot be read: {why.en}"),
             Both("パスと権限を確認する", "check the path and its rights"),
         ) from error
 
 
 def _no_file(path: Path) -> Missing:
     return Missing(
-        Both(f"{path} を読めない: 通常のファイルではない", f"{path} cannot be read: it is no ordinary file"),
+        Both(
+            f"{shown(path)} を読めない: 通常のファイルではない", f"{shown(path)} cannot be read: it is no ordinary file"
+        ),
         Both(
             "フォルダなら中のファイルを、パイプなら一度ファイルに保存して指定する",
             "name the files in a folder; save what a pipe brings to a file first",
@@ -126,16 +134,17 @@ def _peek(file: IO[bytes] | gzip.GzipFile) -> bytes:
 
 
 def _members(path: Path, file: BufferedIOBase) -> Iterator[Source]:
+    archived = shown(path)
     try:
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 if not entry.is_dir():
-                    name = f"{path}!{entry.filename}"
+                    name = f"{archived}!{entry.filename}"
                     with archive.open(entry) as member, _unpacked(name, member) as stream:
                         yield Source(name, stream, file)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, packed in a rare way, encrypted
         raise BadInput(
-            Both(f"{path} はzipとして読めない ({error})", f"{path} is a zip that cannot be read ({error})"),
+            Both(f"{archived} はzipとして読めない ({error})", f"{archived} is a zip that cannot be read ({error})"),
             Both("受け取り直す。暗号化されていれば先に解く", "ask for it again; if it is encrypted, open it first"),
         ) from error
 

@@ -135,23 +135,27 @@ def text_of(value: Scalar) -> str:
     """A value as text: true and false in lower case, numbers as JSON writes them, null not at all."""
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value).decode()
+    if value is None:
+        return ""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a rule's number of more than 64 bits
+        return str(value)
 
 
 def _along(value: object, path: str) -> Iterator[object]:
     """What a path leads to; of a list, in each of its elements. A name may have dots of its own."""
-    if isinstance(value, list):
-        for one in value:
-            yield from _along(one, path)
-    elif isinstance(value, Mapping):
-        if path in value:
-            yield value[path]
-            return
-        at = path.find(".")
-        while at >= 0:
-            if path[:at] in value:
-                yield from _along(value[path[:at]], path[at + 1 :])
-            at = path.find(".", at + 1)
+    waiting = [(value, path)]
+    while waiting:
+        one, rest = waiting.pop()
+        if isinstance(one, list):
+            waiting += [(element, rest) for element in reversed(one)]
+        elif isinstance(one, Mapping):
+            if rest in one:
+                yield one[rest]
+                continue
+            dots = [at for at, letter in enumerate(rest) if letter == "."]
+            waiting += [(one[rest[:at]], rest[at + 1 :]) for at in reversed(dots) if rest[:at] in one]
 
 
 def _values(value: object) -> tuple[Scalar, ...]:

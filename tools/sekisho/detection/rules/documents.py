@@ -15,7 +15,25 @@ _LARGEST = 4 * 1024 * 1024  # octets of a file
 _MOST = 100_000  # values in a file, each counted as often as it is referred to
 _DEEPEST = 50
 _INDENTED = re.compile(r"^[ ?:-]*", re.MULTILINE)  # a level of a block takes a column at least
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Refuses a key that stands twice in a map: YAML forbids it, and PyYAML would let go of the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the base has it."""
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                told = key.tag, key.value
+                if told in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(told)
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return found
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

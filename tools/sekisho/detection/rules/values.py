@@ -61,6 +61,7 @@ _OPERATORS = {
     CompareOperators.GTE: ">=",
 }
 _DEEPEST = 20
+_DASH, _DASHES = re.compile(r"\B[-/]\b"), 5  # as windash finds them; each is written out in five ways, 3,125 in all
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -89,6 +90,11 @@ def _line(key: str, value: object) -> Node:
     if isinstance(value, Mapping) or (isinstance(value, list) and not all(isinstance(one, _PLAIN) for one in value)):
         raise CannotUse(
             f"'{key}' の値が値でも値の並びでもない", f"the value of {key!r} is no value and no list of values"
+        )
+    words = value if isinstance(value, list) else [value]
+    if "windash" in key and any(isinstance(one, str) and len(_DASH.findall(one)) > _DASHES for one in words):
+        raise CannotUse(
+            f"'{key}' の値にダッシュが{_DASHES}個より多い", f"a value of {key!r} has more than {_DASHES} dashes"
         )
     try:
         item = SigmaDetectionItem.from_mapping(key, cast("Any", value))

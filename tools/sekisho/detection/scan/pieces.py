@@ -17,6 +17,7 @@ from sekisho.detection.rules.rule import Part, Regex, Wild
 from sekisho.detection.scan.need import Figure, Need, Text, every, some
 
 SHORTEST = 3  # octets: what is shorter stands nearly everywhere
+PLAIN = {"ı": "i", "ſ": "s"}  # their upper case is ASCII: a record that has them is looked through with these instead
 _ASCII, _OTHERS = re.compile(r"[\x00-\x7f]+"), re.compile(r"[^\x00-\x7f]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")  # as JSON writes it, and no more digits than a float has
 _OF_A_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*(?:e[-+]?[0-9]*)?")
@@ -65,6 +66,8 @@ def _of_part(part: str, first: bool, last: bool) -> Need:
 
 def _of_letter(letter: str) -> Need:
     """A letter beyond ASCII, in each of the cases that it has."""
+    if letter in PLAIN:
+        return True
     cases = _cases().get(letter, frozenset())
     if any(len(fold(one)) > 1 for one in cases):
         return True

@@ -17,7 +17,7 @@ from sekisho.detection.records import routing
 from sekisho.detection.records.folding import fold
 from sekisho.detection.records.record import Family
 from sekisho.detection.rules.rule import Item, Node, Not, Rule
-from sekisho.detection.scan import envelope, kinds, witness
+from sekisho.detection.scan import envelope, kinds, pieces, witness
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.envelope import Told
 from sekisho.detection.scan.kinds import Kind, Look, named
@@ -31,6 +31,7 @@ Suspects = tuple[int, ...] | None
 _ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\[u/]")
 _ODD = re.compile("[\u212a\u0130\u0131\u017f]")
 _CODE = b'"%s"' % witness.CODE.encode()
+_PLAIN = str.maketrans(pieces.PLAIN)
 _PLANS = 2_000
 _KINDS, _LONGEST = 50_000, 400  # what records say of their kinds that is remembered, and how long that may be
 _AT_ONCE = 1024  # records; some of them are of one kind
@@ -187,4 +188,4 @@ def _plainly(text: bytes) -> bytes | None:
         words = text.decode()
     except ValueError:
         return None
-    return fold(words).replace("ſ", "s").replace("ı", "i").encode() if _ODD.search(words) else text
+    return fold(words).translate(_PLAIN).encode() if _ODD.search(words) else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import tzinfo
 from io import BufferedIOBase
@@ -15,6 +16,7 @@ from sekisho.telemetry.formats.found import Found, NotARecord
 
 _LARGEST = 256 * 1024 * 1024  # octets; such a file is read as a whole
 _KEPT = 64 * 1024  # of what cannot be read
+_LINE = re.compile(r"\n([^\s\]},][^\n]*)")  # on which something begins: what is within something is written further in
 _WRAPPED = "Records"  # as CloudTrail delivers its files
 
 
@@ -42,8 +44,20 @@ def records(head: bytes, file: BufferedIOBase, zone: tzinfo) -> Iterator[Found |
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             yield NotARecord(f"not JSON: {error}", text[at : at + _KEPT].encode())
+            yield from _lines(text, at, zone)
             return
         yield from _found(value, zone)
+
+
+def _lines(text: str, at: int, zone: tzinfo) -> Iterator[Found | NotARecord]:
+    """What stands behind what was no document after all: lines, of which some are objects."""
+    for found in _LINE.finditer(text, at):
+        try:
+            value = json.loads(found[1].rstrip(", \r"))
+        except (ValueError, RecursionError) as error:
+            yield NotARecord(f"not JSON: {error}", found[1][:_KEPT].encode())
+        else:
+            yield from _found(value, zone)
 
 
 def _found(value: Any, zone: tzinfo) -> Iterator[Found | NotARecord]:  # noqa: ANN401 - what JSON holds
