@@ -126,15 +126,15 @@ def test_at_its_end_the_radius_server_ends_the_session(prefecture: Prefecture, l
 
 
 def test_a_terminal_that_is_silent_at_the_end_has_a_closed_port(prefecture: Prefecture, lease: Lease) -> None:
-    with PortLog(prefecture, PORT) as log:
-        _, end = lease.begin(6, PC)
-        prefecture.do(PORT, "systemctl kill --signal=STOP sekisho-supplicant")
-        try:
+    try:
+        with PortLog(prefecture, PORT) as log:  # which ends before the terminal speaks again
+            _, end = lease.begin(6, PC)
+            prefecture.do(PORT, "systemctl kill --signal=STOP sekisho-supplicant")
             until(lambda: prefecture.vlan(PORT) is None, 15, "the port is closed")
             time.sleep(3)
             assert prefecture.vlan(PORT) is None
-        finally:
-            prefecture.do(PORT, "systemctl kill --signal=CONT sekisho-supplicant")
+    finally:
+        prefecture.do(PORT, "systemctl kill --signal=CONT sekisho-supplicant")
     assert log.vlans(PORT)[-1] == PROBATION
     assert log.left(PORT, PROBATION) - end < SLACK
 
