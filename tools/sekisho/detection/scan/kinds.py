@@ -15,7 +15,7 @@ from sekisho.detection.scan.automaton import Automaton, Expression
 from sekisho.detection.scan.cache import Cache
 from sekisho.detection.scan.need import Channel, EventId, Leaf
 
-_VERSION = 5  # of what is kept; another number for each change of what a need or a plan is
+_VERSION = 6  # of what is kept; another number for each change of what a need or a plan is
 Seen = tuple[int | bytes, ...]
 """What was found, in its order: numbers of expressions, and the values of codes and channels, each behind a letter."""
 
