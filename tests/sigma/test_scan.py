@@ -118,6 +118,19 @@ def test_generated(
         plan._STEPS = before
 
 
+@pytest.mark.parametrize("name", ["kullanıcı", "ſecret", "İstanbul", "\u212aelvin", "ΣΊΣΥΦΟΣ", "straße", "Ĳssel"])
+@pytest.mark.parametrize("key", ["Image|endswith", "Image|contains", "Image"])
+def test_letters_whose_case_leads_to_others(name: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_STEPS", (1, 2))
+    channel = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1}
+    spellings = [name, name.upper(), name.lower(), name.swapcase(), "other"]
+    texts = [orjson.dumps({**channel, "Image": f"C:\\{one}.exe", "Other": "ı"}) for one in spellings]
+    value = f"C:\\{name}.exe" if key == "Image" else f"\\{name}.exe"
+    rule = made({"s": {key: value}, "condition": "s"}, Logsource("process_creation", "windows"))
+    assert any(Engine(Ruleset((rule,))).hits(Record(orjson.loads(texts[0]))))
+    assert not differences([rule], texts * 3)
+
+
 @corpora
 def test_all_rules_on_what_was_recorded(sigmahq: Ruleset) -> None:
     texts = [orjson.dumps(event) for event in (*checked(), *recorded(every=19))]
