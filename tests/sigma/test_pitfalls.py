@@ -196,7 +196,7 @@ def test_a_list_as_deep_as_json_allows_is_looked_through(tmp_path: Path) -> None
     for _ in range(1_000):
         deep = [deep]
     assert answer(tmp_path, detection, flat(a=deep))
-    assert not answer(tmp_path, detection, flat(a=[[deep[0], 1], {"b": "y"}][1:]))
+    assert not answer(tmp_path, detection, flat(a=[{"b": "y"}]))
 
 
 @pytest.mark.parametrize("number", [2**63, 2**64, 10**30])

@@ -76,10 +76,10 @@ class Scanner:
                 yield begin + place, told
 
     def _some(self, texts: Sequence[Line]) -> Iterator[tuple[int, Suspects]]:
-        alike, doubtful, told_by = defaultdict[Told, list[int]](list), list[int](), envelope.told
+        alike, doubtful = defaultdict[Told, list[int]](list), list[int]()
         for place, text in enumerate(texts):
             try:
-                alike[told_by(text)].append(place)
+                alike[envelope.told(text)].append(place)
             except envelope.REFUSED:
                 if envelope.is_object(text):
                     doubtful.append(place)
